@@ -1,0 +1,41 @@
+# Each target sets up .venv by itself; a second call starts at once. GPU=auto|none|cpu|cuda picks the training stack.
+GPU ?= auto
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := $(PYTHON) tools/setup.py --gpu $(GPU)
+
+.PHONY: setup run demo test bench lint unit clean
+
+setup:
+	@$(SETUP)
+
+run:
+	@$(SETUP)
+	@$(BIN)/grouper prepare
+	@$(BIN)/python app.py
+
+demo:
+	@$(SETUP)
+	@$(BIN)/grouper launch --recipe addition --model smollm2-135m --gpu cpu --name demo --wait
+
+lint:
+	@$(SETUP) --with test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit:
+	@$(SETUP) --with test
+	@$(BIN)/pytest -m "not engine and not browser"
+
+test: lint
+	@$(BIN)/python tools/browser.py
+	@$(BIN)/pytest
+
+bench:
+	@$(SETUP)
+	@$(BIN)/grouper bench plan --json
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,191 @@
+"""Where every byte of a run goes, phase by phase, and whether it fits."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from core.budget import constants as c
+from core.budget.activations import backward_lines, batch_of, forward_lines
+from core.budget.engine import adapter_slots, engine_kv_cache, engine_overhead, engine_weights
+from core.budget.geometry import Geometry
+from core.budget.kv_cache import KvCache
+from core.budget.lines import Line, Phase, busiest, phase
+from core.budget.setting import Setting
+from core.budget.weights import adapter, adapter_parameters, base_weights, gradients, optimizer_states
+from core.catalogue import GpuProfile
+from core.errors import InvalidInput
+from core.units import MIB, gib
+
+COMES_AND_GOES = ("gradients", "activations", "head")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's memory. Bytes are predictions of the driver's count, so a plan that fits leaves room to spare.
+
+    kv_cache   what the engine's cache holds; where there is no engine, what generate keeps for one step
+    """
+
+    model: str
+    geometry: Geometry
+    gpu: GpuProfile
+    setting: Setting
+    phases: tuple[Phase, ...]
+    kv_cache: KvCache
+
+    @property
+    def capacity_bytes(self) -> int:
+        return self.gpu.memory_bytes
+
+    @property
+    def peak_bytes(self) -> int:
+        return max(phase.total_bytes for phase in self.phases)
+
+    @property
+    def peak_phase(self) -> str:
+        return max(self.phases, key=lambda phase: phase.total_bytes).name
+
+    @property
+    def fits(self) -> bool:
+        """Whether the fullest phase fits and the engine can hold one sequence of full length."""
+        return self.peak_bytes <= self.capacity_bytes and self.kv_cache.starts
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        free = self.capacity_bytes - self.peak_bytes
+        if self.fits:
+            return f"Fits: {gib(free)} of {gib(self.capacity_bytes)} free"
+        if free < 0:
+            return f"Does not fit: the {self.peak_phase} phase needs {gib(-free)} more than {gib(self.capacity_bytes)}"
+        return (
+            f"Does not fit: the engine is left {gib(self.kv_cache.bytes)} of KV cache and one sequence of"
+            f" {self.setting.sequence_tokens:,} tokens needs {gib(self.kv_cache.needed_bytes)}"
+        )
+
+    @cached_property
+    def advice(self) -> tuple[str, ...]:
+        """What to change, most harmless first; empty when the plan fits."""
+        from core.budget.advice import advice  # a plan is tried for every change it might advise
+
+        if self.fits:
+            return ()
+        changes = advice(self.geometry, self.gpu, self.setting)
+        return tuple(change.sentence for change in changes) or (NOTHING_HELPS,)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "model": self.model,
+            "parameters": self.geometry.parameters,
+            "gpu": self.gpu.id,
+            "capacity_bytes": self.capacity_bytes,
+            "phases": {phase.name: phase.to_json() for phase in self.phases},
+            "peak_bytes": self.peak_bytes,
+            "peak_phase": self.peak_phase,
+            "fits": self.fits,
+            "kv_cache": self.kv_cache.to_json(),
+            "advice": list(self.advice),
+        }
+
+
+NOTHING_HELPS = "No change of the settings makes this fit: choose a smaller model or a GPU with more memory"
+
+
+def plan(geometry: Geometry, gpu: GpuProfile, setting: Setting, model_name: str = "") -> Plan:
+    """The memory of a run with this model, GPU and setting.
+
+    model_name   how the plan calls the model
+
+    Raises InvalidInput where the setting contradicts the model or the GPU.
+    """
+    check_together(geometry, gpu, setting)
+    count = adapter_parameters(geometry, setting.rank, setting.target_modules)
+    states, trained = optimizer_states(count, setting), adapter(count, setting)
+    cache, kv_line = _kv_cache(geometry, gpu, setting)
+    weights = [base_weights(geometry, "nf4" if setting.quantization == "nf4" else "bf16")]
+    if setting.fast_inference:
+        weights += [engine_weights(geometry, setting), engine_overhead(geometry, gpu, setting)]
+        weights += [adapter_slots(geometry, setting)]
+    awake = [*weights, kv_line]
+    asleep = setting.kv_asleep_in_update or not setting.fast_inference
+    updating = [*(weights if asleep else awake), trained, states]
+    phases = (
+        _phase("load", gpu, [*awake, trained]),
+        _phase("rollout", gpu, [*awake, trained, states]),
+        _phase("sync", gpu, [*awake, _synced(geometry, setting, trained), states]),
+        busiest("update", _update(geometry, gpu, setting, updating, count)),
+    )
+    return Plan(model_name or geometry.model_type, geometry, gpu, setting, phases, cache)
+
+
+def check_together(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> None:
+    """Refuse a setting that this model or GPU cannot have."""
+    if setting.rank > geometry.hidden_size:
+        problem = f"more than the {geometry.hidden_size:,} dimensions of the model"
+        raise InvalidInput("rank", setting.rank, problem, "choose a rank of 256 or less")
+    if setting.sequence_tokens > geometry.max_position_embeddings:
+        problem = f"which with a prompt of {setting.prompt_tokens:,} is beyond the model's context"
+        remedy = f"keep both together within {geometry.max_position_embeddings:,} tokens"
+        raise InvalidInput("completion_tokens", setting.completion_tokens, problem, remedy)
+    if gpu.memory_bytes < 1:
+        raise InvalidInput("gpu", gpu.id, "a device without memory", "choose another GPU profile")
+    if gpu.kind == "cpu" and setting.kv_asleep_in_update:
+        raise InvalidInput("kv_asleep_in_update", True, "but the engine cannot sleep on a CPU", "set it to false")
+    if gpu.kind == "cpu" and setting.engine_dtype != "bf16" and setting.fast_inference:
+        raise InvalidInput("engine_dtype", setting.engine_dtype, "which the CPU engine cannot serve", "choose bf16")
+
+
+def _update(
+    geometry: Geometry, gpu: GpuProfile, setting: Setting, held: list[Line], count: int
+) -> tuple[Phase, Phase, Phase]:
+    """The three steps of the update. Gradients of earlier micro-batches are there while the next one runs forward."""
+    grads, batch = gradients(count, setting), batch_of(setting, count)
+    earlier = [grads] if setting.micro_batch < setting.completions_per_step else []
+    return (
+        _phase("forward", gpu, [*held, *earlier, *forward_lines(geometry, batch)]),
+        _phase("backward", gpu, [*held, grads, *backward_lines(geometry, batch)]),
+        _phase("optimizer", gpu, [*held, grads]),
+    )
+
+
+def _phase(name: str, gpu: GpuProfile, lines: list[Line]) -> Phase:
+    return phase(name, [*lines, _margin(gpu, sum(line.bytes for line in lines if line.name in COMES_AND_GOES))])
+
+
+def _margin(gpu: GpuProfile, moving: int) -> Line:
+    """What the process takes besides its tensors."""
+    if gpu.kind == "cpu":
+        return Line(
+            "margin", c.PROCESS_BYTES, f"Python with torch and vLLM {c.PROCESS_BYTES / MIB:,.0f} MiB", "measured"
+        )
+    fixed, spare = c.DRIVER_BYTES + c.CONTEXT_BYTES, round(moving * c.FRAGMENTATION)
+    formula = (
+        f"driver {c.DRIVER_BYTES / MIB:,.0f} MiB + CUDA context {c.CONTEXT_BYTES / MIB:,.0f} MiB"
+        f" + {c.FRAGMENTATION:.0%} of what comes and goes {spare / MIB:,.0f} MiB"
+    )
+    return Line("margin", fixed + spare, formula, "measured on an H100; published runs reserve 1.08 to 1.17 times")
+
+
+def _synced(geometry: Geometry, setting: Setting, trained: Line) -> Line:
+    """The adapter while it is handed over: a copy in bf16, or the largest matrix merged in fp32 and cast."""
+    if not setting.fast_inference:
+        return trained
+    if setting.adapter_sync == "lora":
+        width = c.FP32 if setting.adapter_dtype == "fp32" else c.BF16
+        copy = trained.bytes // width * c.BF16
+        return Line("adapter", trained.bytes + copy, f"{trained.formula} + a bf16 copy for the engine", trained.source)
+    largest = max(p.inputs * p.outputs for p in geometry.projections())
+    merged = largest * (2 * c.FP32 + c.BF16)
+    formula = f"{trained.formula} + one matrix of {largest:,} weights merged in fp32 ({merged / MIB:,.0f} MiB)"
+    return Line("adapter", trained.bytes + merged, formula, trained.source)
+
+
+def _kv_cache(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> tuple[KvCache, Line]:
+    if setting.fast_inference:
+        return engine_kv_cache(geometry, gpu, setting)
+    sequences, tokens = setting.completions_per_step, setting.sequence_tokens
+    each = 2 * geometry.kv_size * c.BF16 * geometry.num_hidden_layers
+    # Each new token is appended by copying one layer's cache, so one layer exists twice.
+    nbytes = sequences * tokens * (each + each // geometry.num_hidden_layers)
+    formula = f"{sequences} sequences x {tokens:,} tokens x {each:,} bytes + one layer twice"
+    cache = KvCache(nbytes, 1, each, sequences * tokens, sequences * tokens, sequences, 0)
+    return cache, Line("KV cache", nbytes, formula, "transformers DynamicCache")

@@ -1,0 +1,213 @@
+"""The `grouper` command: a thin door to the same functions as the pages.
+
+Exit codes: 0 done, 1 the run failed, 2 bad arguments (one line on stderr). With --json one JSON document goes to
+stdout and nothing else; everything else goes to stderr.
+"""
+
+import os
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import click
+import typer
+
+from core import jobs, reports
+from core.catalogue import load_catalogue
+from core.config import parse_assignments
+from core.errors import GrouperError, InvalidInput
+from core.recipes import compose
+from core.runs import Run, RunStatus
+from core.settings import PROJECT, Settings, load_settings, page_environment
+from core.store import Database, browsing, open_database
+from core.units import duration
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
+)
+WAIT_S = 0.5
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, as `grouper runs` lists it.")]
+
+
+def main() -> None:
+    """Entry point: turns every mistake into one line and the right exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.exit(_complain(str(error.format_message())))
+    except click.ClickException as error:
+        sys.exit(_complain(error.format_message()))
+    except InvalidInput as error:
+        sys.exit(_complain(str(error)))
+    except GrouperError as error:
+        _complain(str(error))
+        sys.exit(1)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: the default.", min=0, max=65535)] = 0,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show runs, change nothing.")] = False,
+) -> None:
+    """Serve the dashboard."""
+    os.chdir(PROJECT)
+    os.execve(sys.executable, [sys.executable, "app.py"], page_environment(host, port, read_only))
+
+
+@app.command()
+def launch(
+    recipe: Annotated[str, typer.Option(help="What to train on.")],
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "smollm2-135m",
+    gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
+    rank: Annotated[int | None, typer.Option(help="LoRA rank; empty: the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; empty: the recipe's.")] = None,
+    fast_inference: Annotated[str | None, typer.Option(help="auto, on or off.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides data, adapter start and sampling.")] = None,
+    assignments: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any config field.")] = [],  # noqa: B006
+    name: Annotated[str, typer.Option(help="A name for the run.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Queue a run; its worker starts when the device is free."""
+    given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed}
+    overrides = {**parse_assignments(assignments), **{key: value for key, value in given.items() if value is not None}}
+    config = compose(recipe, model, gpu or jobs.detected_gpu().id, overrides)
+    settings, database = _open()
+    run = jobs.submit(database, settings, config, name=name, who="command line")
+    _note(f"Run {run.id} ({run.name}) is {run.status}.")
+    if not wait:
+        _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")
+        return 0
+    run = _follow(database, settings, run)
+    with database.reading() as connection:
+        summary = browsing.summarise(connection, run.id)
+    _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
+    return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
+
+
+@app.command("runs")
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Newest runs to list.")] = 50, as_json: Json = False
+) -> None:
+    """List runs, newest first."""
+    _settings, database = _open()
+    with database.reading() as connection:
+        found = browsing.list_runs(connection, limit)
+    briefs = [reports.brief(run) for run in found]
+    _show(as_json, [asdict(brief) for brief in briefs], "\n".join(map(reports.brief_text, briefs)) or "No runs yet.")
+
+
+@app.command()
+def show(run_id: RunId, as_json: Json = False) -> None:
+    """One run: state, progress, figures, events, and why it ended."""
+    _settings, database = _open()
+    with database.reading() as connection:
+        summary = browsing.summarise(connection, run_id)
+        events = browsing.list_events(connection, run_id)
+    _show(as_json, reports.detail_json(summary, events), reports.detail_text(summary, events))
+
+
+@app.command()
+def metrics(run_id: RunId, as_json: Json = False) -> None:
+    """Every step's metrics, seconds and memory."""
+    _settings, database = _open()
+    with database.reading() as connection:
+        browsing.get_run(connection, run_id)
+        steps = browsing.list_steps(connection, run_id)
+    _show(as_json, reports.steps_json(steps), "\n".join(map(reports.step_text, steps)) or "No steps yet.")
+
+
+@app.command()
+def completions(
+    run_id: RunId,
+    step: Annotated[int | None, typer.Option(min=1, help="Only this step.")] = None,
+    min_reward: Annotated[float | None, typer.Option(help="Only rewards from here.")] = None,
+    max_reward: Annotated[float | None, typer.Option(help="Only rewards up to here.")] = None,
+    search: Annotated[str, typer.Option(help="Only completions that contain this text.")] = "",
+    sort: Annotated[str, typer.Option(help=f"One of {', '.join(browsing.SORTS)}.")] = "newest",
+    limit: Annotated[int, typer.Option(help="Completions on a page.")] = 20,
+    after: Annotated[str, typer.Option(help="The `next` of the page before.")] = "",
+    as_json: Json = False,
+) -> None:
+    """A run's sampled completions."""
+    _settings, database = _open()
+    wanted = browsing.CompletionFilter(step, min_reward, max_reward, search, sort, limit, after)
+    with database.reading() as connection:
+        page, cursor = browsing.list_completions(connection, run_id, wanted, with_tokens=as_json)
+    document = {"completions": [asdict(completion) for completion in page], "next": cursor}
+    _show(as_json, document, "\n\n".join(map(reports.completion_text, page)) or "No completions match.")
+
+
+@app.command()
+def stop(run_id: RunId, as_json: Json = False) -> None:
+    """End a run after its current step; a queued run is cancelled."""
+    _settings, database = _open()
+    status = jobs.stop(database, run_id, "command line")
+    _show(as_json, {"run": run_id, "state": status.value}, f"Run {run_id} is {status}.")
+
+
+@app.command()
+def delete(run_id: RunId, as_json: Json = False) -> None:
+    """Remove a run that has ended, with its completions, adapter and log."""
+    settings, database = _open()
+    jobs.delete(database, settings, run_id)
+    _show(as_json, {"run": run_id, "deleted": True}, f"Run {run_id} is deleted.")
+
+
+@app.command()
+def prepare() -> None:
+    """Make the built-in model ready now instead of at the first launch."""
+    settings = load_settings()
+    jobs.prepare_builtin(settings, load_catalogue())
+
+
+def _follow(database: Database, settings: Settings, run: Run) -> Run:
+    """Waits for the run's end with a live line on stderr; the run goes on if this is interrupted."""
+    began = time.monotonic()
+    try:
+        while not run.status.is_final:
+            time.sleep(WAIT_S)
+            jobs.tick(database, settings)
+            with database.reading() as connection:
+                run = browsing.get_run(connection, run.id)
+            _live(reports.progress_line(run, time.monotonic() - began))
+    except KeyboardInterrupt:
+        _note(f"\nRun {run.id} goes on without you. Stop it with `grouper stop {run.id}`.")
+        raise click.exceptions.Abort() from None
+    _note(f"\nRun {run.id} {run.status} after {duration(time.monotonic() - began)}.")
+    if run.failure is not None:
+        _note(f"{run.failure.message} {run.failure.remedy}\nLog: {settings.run_folder(run.id) / 'worker.log'}")
+    return run
+
+
+def _open() -> tuple[Settings, Database]:
+    settings = load_settings()
+    return settings, open_database(settings.database_url)
+
+
+def _show(as_json: bool, document: Any, text: str) -> None:
+    sys.stdout.write((reports.to_json(document) if as_json else text) + "\n")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _live(text: str) -> None:
+    """One line that rewrites itself on a terminal, and a new line at most for each change elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[2K{text}")
+    elif text != getattr(_live, "last", ""):
+        sys.stderr.write(text + "\n")
+    _live.last = text  # type: ignore[attr-defined]
+
+
+def _complain(text: str) -> int:
+    _note(" ".join(text.split()))
+    return 2

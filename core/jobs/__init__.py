@@ -1,0 +1,26 @@
+"""The web side of a job: checking it, queueing it, starting its worker, noticing that a worker died.
+
+Meets the worker only in the store and on the command line.
+"""
+
+from core.jobs.builtin import prepare_builtin
+from core.jobs.planning import preview
+from core.jobs.preflight import check
+from core.jobs.stack import Stack, detected_gpu, stack_report
+from core.jobs.submission import delete, log_tail, stop, submit
+from core.jobs.supervisor import Supervisor, tick
+
+__all__ = [
+    "Stack",
+    "Supervisor",
+    "check",
+    "delete",
+    "detected_gpu",
+    "log_tail",
+    "prepare_builtin",
+    "preview",
+    "stack_report",
+    "stop",
+    "submit",
+    "tick",
+]

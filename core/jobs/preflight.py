@@ -1,0 +1,73 @@
+"""Everything that can be known to go wrong before anything is loaded, each as one sentence."""
+
+import shutil
+
+from core.catalogue import load_catalogue
+from core.config import RunConfig
+from core.errors import InvalidInput
+from core.jobs.stack import detected_gpu, stack_report, vllm_problem
+from core.models import ModelSource, context_length, locate, read_config
+from core.recipes import get_recipe
+from core.settings import Settings
+from core.units import GIB, gib
+
+# Room for a converted built-in model, logs and the database beside the checkpoints.
+DISK_RESERVE = GIB // 2
+
+
+def check(settings: Settings, config: RunConfig) -> ModelSource:
+    """Raises InvalidInput for the first thing that would make this run fail here; returns where its model is."""
+    catalogue = load_catalogue()
+    get_recipe(config.recipe).weights(config.reward_weights)
+    profile = catalogue.gpu(config.gpu)
+    source = locate(config.model, catalogue, settings.models)
+    model_config = read_config(source)
+    _check_lengths(config, model_config)
+    _check_stack(config)
+    if profile.kind != "cpu" and detected_gpu().kind == "cpu":
+        raise InvalidInput("gpu", config.gpu, "which this machine does not have", "choose cpu, or run on that machine")
+    _check_disk(settings, config, model_config)
+    return source
+
+
+def _check_lengths(config: RunConfig, model_config: dict[str, object]) -> None:
+    context = context_length(model_config)
+    needed = config.prompt_tokens + config.completion_tokens
+    if context is not None and needed > context:
+        raise InvalidInput(
+            "completion_tokens",
+            config.completion_tokens,
+            f"which with prompts of {config.prompt_tokens} is longer than the model's context of {context} tokens",
+            f"choose {max(1, context - config.prompt_tokens)} or less"
+            if config.prompt_tokens < context
+            else f"lower prompt_tokens below {context}",
+        )
+
+
+def _check_stack(config: RunConfig) -> None:
+    stack = stack_report()
+    if not stack.can_train:
+        raise InvalidInput("recipe", config.recipe, "which cannot be trained here", stack.sentence)
+    problem = vllm_problem(stack.versions)
+    if config.fast_inference == "on" and problem:
+        raise InvalidInput("fast_inference", "on", f"which needs the vLLM engine, but {problem}", "or set it to auto")
+    if config.quantization == "nf4" and "bitsandbytes" not in stack.versions:
+        raise InvalidInput("quantization", "nf4", "which needs bitsandbytes", "run `make setup`, or choose none")
+
+
+def _check_disk(settings: Settings, config: RunConfig, model_config: dict[str, object]) -> None:
+    text = model_config.get("text_config", model_config)
+    assert isinstance(text, dict)
+    # A generous bound: every layer's seven projections at twice the MLP width, adapter, gradient-free, with AdamW.
+    widest = max(int(text.get("hidden_size", 0)), int(text.get("intermediate_size", 0)))
+    adapter = config.rank * int(text.get("num_hidden_layers", 0)) * 14 * widest * 4
+    needed = DISK_RESERVE + adapter * 3 * (config.save_total_limit + 2)
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InvalidInput(
+            "GROUPER_HOME",
+            str(settings.home),
+            f"whose disk has {gib(free)} free of the {gib(needed)} this run may write",
+            "free some space, set GROUPER_HOME to another disk, or lower save_total_limit or rank",
+        )

@@ -1,0 +1,66 @@
+"""What people ask for: a run, its end, its removal, the last lines of its log."""
+
+import shutil
+from pathlib import Path
+
+from core.config import RunConfig
+from core.jobs.preflight import check
+from core.jobs.supervisor import tick
+from core.runs import Run, RunStatus
+from core.settings import Settings
+from core.store import Database, browsing, lifecycle
+
+TAIL_BYTES = 64 * 1024
+
+
+def submit(
+    database: Database,
+    settings: Settings,
+    config: RunConfig,
+    *,
+    name: str = "",
+    request: str | None = None,
+    who: str = "page",
+) -> Run:
+    """Checks the config, queues a run of it, and starts its worker if the device is free.
+
+    request  names this click or command; the same one again returns the same run
+    Raises InvalidInput before anything is stored when the run cannot work here.
+    """
+    check(settings, config)
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request)
+    tick(database, settings)
+    with database.reading() as connection:
+        return browsing.get_run(connection, run.id)
+
+
+def stop(database: Database, run_id: str, who: str) -> RunStatus:
+    """Asks a run to end after its current step; a queued run is cancelled."""
+    with database.writing() as connection:
+        return lifecycle.request_stop(connection, run_id, who)
+
+
+def delete(database: Database, settings: Settings, run_id: str) -> None:
+    """Removes a run that has ended: its rows, log, adapter and checkpoints."""
+    with database.writing() as connection:
+        lifecycle.delete(connection, run_id)
+    shutil.rmtree(settings.run_folder(run_id), ignore_errors=True)
+
+
+def log_tail(settings: Settings, run_id: str, lines: int = 60) -> str:
+    """The last lines of the worker's log, "" when there is none."""
+    return tail(settings.run_folder(run_id) / "worker.log", lines)
+
+
+def tail(path: Path, lines: int) -> str:
+    try:
+        with path.open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - TAIL_BYTES))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    # A progress bar rewrites its line with carriage returns; only its last state matters.
+    kept = [line.rsplit("\r", 1)[-1] for line in text.splitlines(keepends=False)]
+    return "\n".join(kept[-lines:])

@@ -1,0 +1,123 @@
+"""Where a base model's files come from: the built-in package, a local folder, or the Hugging Face Hub."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.catalogue import BaseModel, Catalogue
+from core.errors import InvalidInput, NotFound
+
+HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
+HUB_TIMEOUT_S = 8.0
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model somebody named, and how to get it.
+
+    kind    "builtin" (made from an installed package), "folder" (files on this disk) or "hub"
+    folder  where the files are or will be; None for the Hub, whose cache decides
+    known   its row in the catalogue, if it has one
+    """
+
+    name: str
+    kind: Literal["builtin", "folder", "hub"]
+    hub_id: str
+    folder: Path | None
+    known: BaseModel | None
+
+
+def locate(name: str, catalogue: Catalogue, models_folder: Path) -> ModelSource:
+    """What `name` means. Raises InvalidInput when it is neither in the catalogue, nor a folder, nor a Hub id."""
+    known = catalogue.model(name)
+    if known is not None:
+        if known.builtin is not None:
+            return ModelSource(name, "builtin", known.hub_id, models_folder / known.alias, known)
+        return ModelSource(name, "hub", known.hub_id, None, known)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        _check_folder(folder)
+        return ModelSource(name, "folder", "", folder.resolve(), None)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InvalidInput("model", name, "a folder that does not exist", "check the path, or name a catalogue model")
+    if HUB_ID.match(name):
+        return ModelSource(name, "hub", name, None, None)
+    catalogue.find_model(name)  # raises with the closest names
+    raise AssertionError("unreachable")
+
+
+def read_config(source: ModelSource) -> dict[str, Any]:
+    """The model's `config.json`, from the catalogue's row, its folder, the Hub's cache, or the Hub.
+
+    Raises InvalidInput when the Hub has no such model, wants a licence accepted, or cannot be reached.
+    """
+    if source.known is not None:
+        return dict(source.known.geometry)
+    if source.folder is not None:
+        return _read(source.folder / "config.json", source.name)
+    return _read(Path(fetch_hub_file(source.hub_id, "config.json")), source.name)
+
+
+def fetch_hub_file(hub_id: str, filename: str) -> str:
+    """Path of one small file of a Hub model, downloaded if this disk does not have it yet."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return str(hf_hub_download(hub_id, filename, etag_timeout=HUB_TIMEOUT_S))
+    except GatedRepoError:
+        raise InvalidInput(
+            "model", hub_id, "whose licence has to be accepted first", "accept it on its Hub page and set HF_TOKEN"
+        ) from None
+    except LocalEntryNotFoundError:
+        raise InvalidInput(
+            "model",
+            hub_id,
+            "which is not on this disk, and the Hugging Face Hub cannot be reached",
+            "check the connection, or name a local folder or smollm2-135m",
+        ) from None
+    except (RepositoryNotFoundError, EntryNotFoundError):
+        raise NotFound(
+            "model",
+            hub_id,
+            "which the Hugging Face Hub does not have",
+            "check the spelling; private models need HF_TOKEN",
+        ) from None
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise InvalidInput("model", str(folder), "a folder without config.json", "name the folder that holds the model")
+    if not any(folder.glob("*.safetensors")):
+        raise InvalidInput(
+            "model",
+            str(folder),
+            "a folder without .safetensors files",
+            "convert the weights: only safetensors are loaded",
+        )
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InvalidInput(
+            "model", name, "whose config.json cannot be read", "download or export the model again"
+        ) from None
+    if not isinstance(content, dict):
+        raise InvalidInput("model", name, "whose config.json is not an object", "download or export the model again")
+    return content
+
+
+def context_length(config: dict[str, Any]) -> int | None:
+    """Longest sequence the model was made for, in tokens; None when its config does not say."""
+    text = config.get("text_config", config)
+    value = text.get("max_position_embeddings")
+    return value if isinstance(value, int) else None

@@ -1,0 +1,45 @@
+"""Sums of two numbers, answered between tags: the task on which a small model learns within minutes."""
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from core.recipes.recipe import Example, Message, Recipe, Reward
+from core.rewards import answer_is, has_one_answer
+
+# One answered question shows the form; a model this small does not follow a description of it.
+SHOWN = (
+    Message(role="user", content="What is 2+2?"),
+    Message(role="assistant", content="<answer>4</answer>"),
+)
+
+
+def generate(source: str, seed: int) -> Iterator[Example]:
+    numbers = random.Random(f"addition {seed}")
+    while True:
+        a, b = numbers.randint(1, 9), numbers.randint(1, 9)
+        question = Message(role="user", content=f"What is {a}+{b}?")
+        yield Example((*SHOWN, question), {"answer": a + b, "question": f"{a}+{b}"})
+
+
+def gold(fields: Mapping[str, Any]) -> str:
+    return f"<answer>{fields['answer']}</answer>"
+
+
+ADDITION = Recipe(
+    name="addition",
+    title="Addition in answer tags",
+    description="Add two one-digit numbers and write the sum between answer tags. The quickest way to see learning.",
+    rewards=(
+        Reward("correctness", 0.8, "1 when the number between the tags is the sum.", answer_is),
+        Reward("format", 0.2, "1 when there is exactly one pair of answer tags, at the end.", has_one_answer),
+    ),
+    generate=generate,
+    gold=gold,
+    values={"prompt_tokens": 96, "completion_tokens": 24, "steps": 40},
+    by_size={
+        "small": {"learning_rate": 3e-4, "lr_scheduler_type": "linear"},
+        "medium": {"learning_rate": 1e-4},
+        "large": {"learning_rate": 5e-5},
+    },
+)

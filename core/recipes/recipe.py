@@ -1,0 +1,88 @@
+"""What a recipe is."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from core.errors import InvalidInput
+
+RewardFunction = Callable[[str, Mapping[str, Any]], float | None]
+
+# Where the size classes of `Recipe.by_size` end, in parameters.
+SMALL, MEDIUM = 500_000_000, 2_500_000_000
+
+
+class Message(TypedDict):
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A reward function with its weight in the reward and one line about what it measures."""
+
+    name: str
+    weight: float
+    about: str
+    function: RewardFunction
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt as chat messages, and the fields its rewards read."""
+
+    prompt: tuple[Message, ...]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A task: where prompts come from, how completions are scored, and settings that are known to start well.
+
+    generate  (source, seed) -> endless examples; the same source and seed give the same examples
+    gold      fields -> a completion that scores 1.0 with every reward function
+    values    config fields for every model; `by_size` adds those for "small", "medium" and "large" models
+    """
+
+    name: str
+    title: str
+    description: str
+    rewards: tuple[Reward, ...]
+    generate: Callable[[str, int], Iterator[Example]]
+    gold: Callable[[Mapping[str, Any]], str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    by_size: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    needs_dataset: bool = False
+
+    def examples(self, count: int, seed: int, source: str = "") -> list[Example]:
+        """The first `count` examples for this seed."""
+        return list(itertools.islice(self.generate(source, seed), count))
+
+    def example_prompt(self) -> str:
+        """The text of one prompt, to show what the model is asked. Empty when it needs data that is elsewhere."""
+        if self.needs_dataset:
+            return ""
+        return "\n\n".join(message["content"] for message in self.examples(1, seed=0)[0].prompt)
+
+    def weights(self, chosen: Mapping[str, float]) -> dict[str, float]:
+        """Each reward function's weight, the recipe's own where `chosen` has none.
+
+        Raises InvalidInput when `chosen` names a function this recipe does not have.
+        """
+        own = {reward.name: reward.weight for reward in self.rewards}
+        for name in chosen:
+            if name not in own:
+                raise InvalidInput(
+                    "reward_weights", name, f"which recipe {self.name} does not have", f"use {', '.join(own)}"
+                )
+        return {**own, **chosen}
+
+    def starting_values(self, parameters: int | None, on_cpu: bool) -> dict[str, Any]:
+        """Config fields to start from for a model of this many parameters (None: unknown, taken as large)."""
+        size = "large"
+        if parameters is not None and parameters < MEDIUM:
+            size = "small" if parameters < SMALL else "medium"
+        # A small model on two cores learns a small task with little capacity and trains faster for it.
+        device = {"rank": 16} if on_cpu else {"rank": 64, "gradient_checkpointing": size == "large"}
+        return {**device, **self.values, **self.by_size.get(size, {})}

@@ -1,0 +1,153 @@
+"""Runs as JSON documents and as lines of text, for the command line."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.runs import Completion, Event, Run, Step, Summary
+from core.units import duration, gib, significant, thin
+
+
+@dataclass(frozen=True)
+class Brief:
+    """A run in one line."""
+
+    run: str
+    name: str
+    state: str
+    model: str
+    recipe: str
+    rank: int
+    step: int
+    steps: int
+    reward: float | None
+    created_at: float
+
+
+def brief(run: Run) -> Brief:
+    config = run.config
+    return Brief(
+        run.id,
+        run.name,
+        run.status.value,
+        config.model,
+        config.recipe,
+        config.rank,
+        run.step,
+        config.steps,
+        run.reward,
+        run.created_at,
+    )
+
+
+def brief_text(line: Brief) -> str:
+    reward = "-" if line.reward is None else significant(line.reward)
+    return f"{line.run}  {line.state:<9}  {line.step:>5}/{line.steps:<5}  reward {reward:<6}  {line.name}"
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    run = summary.run
+    document: dict[str, Any] = {
+        "run": run.id,
+        "state": run.status.value,
+        "steps": run.step,
+        "completions": summary.completions,
+        "reward_first": summary.reward_first,
+        "reward_last": summary.reward_last,
+        "wall_seconds": round(summary.wall_seconds, 3),
+        "tokens_per_second": round(summary.tokens_per_second, 1),
+        "phase_seconds": {name: round(seconds, 3) for name, seconds in summary.phase_seconds.items()},
+        "adapter_path": run.adapter_path or None,
+    }
+    if run.failure is not None:
+        document["failure"] = asdict(run.failure)
+    return document
+
+
+def summary_text(summary: Summary) -> str:
+    run = summary.run
+    lines = [
+        f"Run {run.id} ({run.name}): {run.status}, {run.step} of {run.config.steps} steps, "
+        f"{thin(summary.completions)} completions in {duration(summary.wall_seconds)}"
+    ]
+    if summary.reward_first is not None and summary.reward_last is not None:
+        lines.append(
+            f"Mean reward {significant(summary.reward_first)} in the first five steps, "
+            f"{significant(summary.reward_last)} in the last five"
+        )
+    if summary.tokens_per_second:
+        lines.append(f"{thin(round(summary.tokens_per_second))} tokens a second while sampling, engine {run.engine}")
+    slowest = sorted(summary.phase_seconds.items(), key=lambda item: -item[1])[:6]
+    lines.append("Time: " + ", ".join(f"{name} {duration(seconds)}" for name, seconds in slowest))
+    if run.adapter_path:
+        lines.append(f"Adapter: {run.adapter_path}")
+    if run.failure is not None:
+        lines.append(f"{run.failure.message} {run.failure.remedy}")
+    return "\n".join(lines)
+
+
+def detail_json(summary: Summary, events: Sequence[Event]) -> dict[str, Any]:
+    return {
+        **summary_json(summary),
+        "name": summary.run.name,
+        "engine": summary.run.engine,
+        "phase": summary.run.phase,
+        "config": summary.run.config.model_dump(mode="json"),
+        "events": [asdict(event) for event in events],
+    }
+
+
+def detail_text(summary: Summary, events: Sequence[Event]) -> str:
+    return "\n".join([summary_text(summary), *(f"  {event.kind}: {event.message}" for event in events)])
+
+
+def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": step.number,
+            "at": step.at,
+            "metrics": dict(step.metrics),
+            "seconds": dict(step.seconds),
+            "memory": dict(step.memory),
+        }
+        for step in steps
+    ]
+
+
+def step_text(step: Step) -> str:
+    reward = step.metrics.get("reward")
+    seconds = ", ".join(f"{name} {duration(value)}" for name, value in step.seconds.items())
+    resident = step.memory.get("resident_peak", 0)
+    shown = "-" if reward is None else significant(reward)
+    return f"step {step.number}: reward {shown}; {seconds}; peak {gib(resident)}"
+
+
+def completion_text(completion: Completion) -> str:
+    reward = "unscored" if completion.reward is None else significant(completion.reward)
+    head = (
+        f"step {completion.step} group {completion.group} completion {completion.index}: "
+        f"reward {reward}, advantage {significant(completion.advantage)}, {completion.finish_reason}"
+    )
+    return f"{head}\n{_printable(completion.text)}"
+
+
+def progress_line(run: Run, elapsed: float) -> str:
+    """Where a run is, with an estimate of the time left once steps have been measured."""
+    if run.step == 0 or run.started_at is None:
+        return f"{run.status}: {run.phase or 'waiting for the device'}"
+    reward = "-" if run.reward is None else significant(run.reward)
+    left = elapsed / run.step * (run.config.steps - run.step)
+    return f"{run.status}: step {run.step}/{run.config.steps}, reward {reward}, about {duration(left)} left"
+
+
+def to_json(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _printable(text: str) -> str:
+    """Sampled text for a terminal: control characters become visible and can do nothing to it."""
+    return "".join(
+        character if character in "\n\t" or character.isprintable() else f"\\x{ord(character):02x}"
+        for character in text
+    )

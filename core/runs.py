@@ -1,0 +1,197 @@
+"""A run's statuses, the moves between them, and the frozen records readers get.
+
+    queued -> starting -> running -> completed
+       |         |           |-----> stopping -> stopped
+       |         |           `-----> failed | lost
+       |         `-> stopping | failed | lost
+       `-> cancelled | failed
+
+Times are seconds since 1970 (UTC) as floats; memory is bytes; durations are seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from core.config import RunConfig
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    LOST = "lost"
+
+    @property
+    def is_active(self) -> bool:
+        """A worker owns the run."""
+        return self in ACTIVE
+
+    @property
+    def is_final(self) -> bool:
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.STARTING, RunStatus.CANCELLED, RunStatus.FAILED}),
+    RunStatus.STARTING: frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.LOST}),
+    RunStatus.RUNNING: frozenset({RunStatus.COMPLETED, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.LOST}),
+    RunStatus.STOPPING: frozenset({RunStatus.STOPPED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST}),
+    RunStatus.STOPPED: frozenset(),
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.CANCELLED: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.LOST: frozenset(),
+}
+ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING})
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of one boot of one machine; a recycled pid has another start time."""
+
+    pid: int
+    started: float
+    boot_id: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended early: a kind for programs, a message and a remedy for people, the traceback for the curious."""
+
+    kind: str
+    message: str
+    remedy: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now."""
+
+    id: str
+    name: str
+    status: RunStatus
+    config: RunConfig
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    step: int = 0
+    reward: float | None = None
+    tokens: int = 0
+    phase: str = ""
+    phase_started_at: float | None = None
+    heartbeat_at: float | None = None
+    stop_requested_at: float | None = None
+    engine: str = ""
+    adapter_path: str = ""
+    process: Process | None = None
+    failure: Failure | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class RewardScore:
+    """One reward function's value for one completion; None with an error when the function raised."""
+
+    function: str
+    value: float | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer. `token_ids` and `logprobs` are (T,); empty when a reader did not ask for tokens.
+
+    finish_reason  "stop" (the model ended it) or "length" (cut at completion_tokens)
+    logprobs       log-probability of each token under the distribution it was sampled from
+    """
+
+    index: int
+    text: str
+    finish_reason: str
+    reward: float | None
+    advantage: float
+    scores: tuple[RewardScore, ...] = ()
+    length: int = 0
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    id: int = 0
+    step: int = 0
+    group: int = 0
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """All completions of one prompt in one step. `fields` are the recipe's columns, such as the reference answer."""
+
+    index: int
+    prompt: str
+    prompt_token_ids: tuple[int, ...]
+    fields: Mapping[str, Any]
+    completions: tuple[Completion, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step: what was sampled, what was measured.
+
+    metrics  name -> value; a value that was not a number is None
+    seconds  phase -> seconds: generate, sync, reward, update
+    memory   name -> bytes, measured at the end of the step
+    """
+
+    number: int
+    metrics: Mapping[str, float | None]
+    seconds: Mapping[str, float]
+    memory: Mapping[str, int]
+    groups: tuple[Group, ...] = ()
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    path: str
+    sha256: str
+    reward: float | None
+    at: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a run, with who asked for it ("worker", "page", "command line", "supervisor")."""
+
+    at: float
+    kind: str
+    message: str
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class LoadPhase:
+    """How long one phase of loading took and what the process then held."""
+
+    name: str
+    seconds: float
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in figures, for the command line and the end of a demo."""
+
+    run: Run
+    completions: int
+    reward_first: float | None
+    reward_last: float | None
+    wall_seconds: float
+    tokens_per_second: float
+    phase_seconds: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,100 @@
+"""Where this installation keeps its state and what the environment asks for. The only reader of `os.environ`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from core.errors import InvalidInput
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATA = PROJECT / "data"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment decides, read once at the start of a process and passed on.
+
+    home          the state folder: database, logs, adapters, converted models
+    database_url  SQLAlchemy URL of the database, always SQLite
+    host, port    where the dashboard listens
+    on_space      whether this is a Hugging Face Space (nothing on its disk outlives a restart)
+    read_only     whether the dashboard may change anything
+    """
+
+    home: Path
+    database_url: str
+    host: str = "127.0.0.1"
+    port: int = 7860
+    on_space: bool = False
+    read_only: bool = False
+
+    @property
+    def models(self) -> Path:
+        return self.home / "models"
+
+    def run_folder(self, run_id: str) -> Path:
+        """Log, adapter and checkpoints of one run."""
+        return self.home / "runs" / run_id
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `GROUPER_HOME`, `GROUPER_DATABASE_URL`, `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`,
+    `GROUPER_READ_ONLY` and `SPACE_ID`.
+
+    Raises InvalidInput for a database that is not SQLite and for a port that is not a number.
+    """
+    environ = os.environ if environ is None else environ
+    home = Path(environ.get("GROUPER_HOME") or platformdirs.user_data_dir("grouper", appauthor=False))
+    home = home.expanduser().resolve()
+    url = environ.get("GROUPER_DATABASE_URL") or f"sqlite:///{home / 'grouper.db'}"
+    if not url.startswith("sqlite:///"):
+        scheme = url.split(":", 1)[0]
+        raise InvalidInput(
+            "GROUPER_DATABASE_URL", scheme, "which is not SQLite", "write sqlite:///PATH or leave it out"
+        )
+    on_space = bool(environ.get("SPACE_ID"))
+    port = environ.get("GRADIO_SERVER_PORT", "7860")
+    if not port.isdigit():
+        raise InvalidInput("GRADIO_SERVER_PORT", port, "which is not a number", "write a port such as 7860")
+    host = environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    read_only = environ.get("GROUPER_READ_ONLY", "") not in ("", "0")
+    return Settings(home, url, host, int(port), on_space, read_only)
+
+
+def page_environment(host: str, port: int, read_only: bool) -> dict[str, str]:
+    """The environment the dashboard is started with; an empty host and port 0 leave the defaults."""
+    chosen = {"GRADIO_SERVER_NAME": host, "GRADIO_SERVER_PORT": str(port or ""), "GROUPER_READ_ONLY": "1" * read_only}
+    return {**os.environ, **{name: value for name, value in chosen.items() if value}}
+
+
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """The environment a worker is started with: this one, and where the state is."""
+    return {
+        **os.environ,
+        "GROUPER_HOME": str(settings.home),
+        "GROUPER_DATABASE_URL": settings.database_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def set_engine_environment(kv_cache_gib: int) -> None:
+    """Variables the training stack reads when it is imported; call this before importing torch or vllm.
+
+    kv_cache_gib is the KV cache's share of host memory in whole GiB and matters on a CPU only: the CPU engine takes
+    it from the environment (vllm/platforms/cpu.py) and not from its arguments.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    os.environ.update(
+        {
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine lives and dies with the worker
+            "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib),
+            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+    )
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")

@@ -1,0 +1,290 @@
+"""Every question a reader asks, as one named function each."""
+
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.config import RunConfig
+from core.errors import InvalidInput, NotFound
+from core.runs import (
+    ACTIVE,
+    Checkpoint,
+    Completion,
+    Event,
+    Failure,
+    Group,
+    LoadPhase,
+    Process,
+    RewardScore,
+    Run,
+    RunStatus,
+    Step,
+    Summary,
+)
+from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, scores, steps, tokens
+
+SORTS = {
+    "newest": (completions.c.id.desc(),),
+    "oldest": (completions.c.id.asc(),),
+    "reward": (completions.c.reward.desc(), completions.c.id.desc()),
+    "-reward": (completions.c.reward.asc(), completions.c.id.desc()),
+    "length": (completions.c.length.desc(), completions.c.id.desc()),
+    "-length": (completions.c.length.asc(), completions.c.id.desc()),
+}
+
+
+def get_run(connection: sa.Connection, run_id: str) -> Run:
+    """The run with this id, or NotFound."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("run", run_id, "which does not exist", "list the runs with `grouper runs`")
+    return _run(row)
+
+
+def list_runs(
+    connection: sa.Connection, limit: int = 100, statuses: Sequence[RunStatus] = (), before: float | None = None
+) -> list[Run]:
+    """Runs, newest first; `before` is the created_at of the last run of the page before."""
+    query = sa.select(runs).order_by(runs.c.created_at.desc()).limit(limit)
+    if statuses:
+        query = query.where(runs.c.status.in_([status.value for status in statuses]))
+    if before is not None:
+        query = query.where(runs.c.created_at < before)
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def active_runs(connection: sa.Connection) -> list[Run]:
+    return list_runs(connection, limit=1000, statuses=sorted(ACTIVE))
+
+
+def queued_runs(connection: sa.Connection) -> list[Run]:
+    """Waiting runs, the one that waited longest first."""
+    query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.created_at)
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def change_token(connection: sa.Connection) -> str:
+    """Changes whenever a run changes or goes; equal tokens mean that there is nothing to redraw."""
+    row = connection.execute(sa.select(sa.func.max(runs.c.revision), sa.func.count(runs.c.key))).one()
+    return f"{row[0]}-{row[1]}"
+
+
+def list_steps(connection: sa.Connection, run_id: str, after: int = 0) -> list[Step]:
+    """A run's steps without their groups, in order, from the one after `after`."""
+    query = (
+        sa.select(steps)
+        .join(runs, runs.c.key == steps.c.run)
+        .where(runs.c.id == run_id, steps.c.number > after)
+        .order_by(steps.c.number)
+    )
+    return [
+        Step(
+            number=row.number,
+            metrics={"reward": row.reward, "tokens": row.tokens, **json.loads(row.metrics)},
+            seconds=json.loads(row.seconds),
+            memory=json.loads(row.memory),
+            at=row.at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def list_groups(connection: sa.Connection, run_id: str, step: int, with_tokens: bool = False) -> list[Group]:
+    """The groups of one step with their completions, best reward first."""
+    query = (
+        sa.select(groups)
+        .join(runs, runs.c.key == groups.c.run)
+        .where(runs.c.id == run_id, groups.c.step == step)
+        .order_by(groups.c.number)
+    )
+    found = list(connection.execute(query))
+    members = _completions(
+        connection,
+        _completion_query(with_tokens)
+        .where(completions.c.group.in_([row.id for row in found]))
+        .order_by(completions.c.reward.desc(), completions.c.number),
+    )
+    return [
+        Group(
+            index=row.number,
+            prompt=row.prompt,
+            prompt_token_ids=_unpack("i", row.prompt_token_ids),
+            fields=json.loads(row.fields),
+            completions=tuple(completion for completion in members if completion.group == row.number),
+        )
+        for row in found
+    ]
+
+
+@dataclass(frozen=True)
+class CompletionFilter:
+    """Which completions of a run, and in which order. `after` is the cursor that a page before returned."""
+
+    step: int | None = None
+    min_reward: float | None = None
+    max_reward: float | None = None
+    search: str = ""
+    sort: str = "newest"
+    limit: int = 50
+    after: str = ""
+
+
+def list_completions(
+    connection: sa.Connection, run_id: str, wanted: CompletionFilter, with_tokens: bool = False
+) -> tuple[list[Completion], str]:
+    """A page of completions and the cursor of the next page ("" at the end)."""
+    if wanted.sort not in SORTS:
+        raise InvalidInput("sort", wanted.sort, "which is no order", f"choose one of {', '.join(SORTS)}")
+    if not 1 <= wanted.limit <= 1000:
+        raise InvalidInput("limit", wanted.limit, "which is outside 1 to 1000", "choose a smaller page")
+    if wanted.after and not wanted.after.isdigit():
+        raise InvalidInput("after", wanted.after, "which is no cursor", "pass the `next` of the page before")
+    get_run(connection, run_id)
+    query = _completion_query(with_tokens).join(runs, runs.c.key == completions.c.run).where(runs.c.id == run_id)
+    if wanted.step is not None:
+        query = query.where(completions.c.step == wanted.step)
+    if wanted.min_reward is not None:
+        query = query.where(completions.c.reward >= wanted.min_reward)
+    if wanted.max_reward is not None:
+        query = query.where(completions.c.reward <= wanted.max_reward)
+    if wanted.search:
+        pattern = "%" + wanted.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        query = query.where(completions.c.text.like(pattern, escape="\\"))
+    offset = int(wanted.after or 0)
+    query = query.order_by(*SORTS[wanted.sort]).limit(wanted.limit + 1).offset(offset)
+    page = _completions(connection, query)
+    cursor = str(offset + wanted.limit) if len(page) > wanted.limit else ""
+    return page[: wanted.limit], cursor
+
+
+def list_events(connection: sa.Connection, run_id: str) -> list[Event]:
+    query = sa.select(events).join(runs, runs.c.key == events.c.run).where(runs.c.id == run_id).order_by(events.c.id)
+    return [Event(at=row.at, kind=row.kind, message=row.message, who=row.who) for row in connection.execute(query)]
+
+
+def list_load_phases(connection: sa.Connection, run_id: str) -> list[LoadPhase]:
+    query = (
+        sa.select(load_phases)
+        .join(runs, runs.c.key == load_phases.c.run)
+        .where(runs.c.id == run_id)
+        .order_by(load_phases.c.id)
+    )
+    return [LoadPhase(row.name, row.seconds, row.memory_bytes) for row in connection.execute(query)]
+
+
+def list_checkpoints(connection: sa.Connection, run_id: str) -> list[Checkpoint]:
+    query = (
+        sa.select(checkpoints)
+        .join(runs, runs.c.key == checkpoints.c.run)
+        .where(runs.c.id == run_id)
+        .order_by(checkpoints.c.step)
+    )
+    return [Checkpoint(row.step, row.path, row.sha256, row.reward, row.at) for row in connection.execute(query)]
+
+
+def summarise(connection: sa.Connection, run_id: str) -> Summary:
+    """A run in figures: mean reward of its first and last five steps, its speed, and where the time went."""
+    run = get_run(connection, run_id)
+    recorded = list_steps(connection, run_id)
+    phase_seconds: dict[str, float] = {}
+    for phase in list_load_phases(connection, run_id):
+        name = f"load: {phase.name}"
+        phase_seconds[name] = phase_seconds.get(name, 0.0) + phase.seconds
+    for step in recorded:
+        for name, value in step.seconds.items():
+            phase_seconds[name] = phase_seconds.get(name, 0.0) + value
+    count = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(completions)
+        .join(runs, runs.c.key == completions.c.run)
+        .where(runs.c.id == run_id)
+    ).scalar_one()
+    rewards = [step.metrics["reward"] for step in recorded]
+    generating = sum(step.seconds.get("generate", 0.0) for step in recorded)
+    return Summary(
+        run=run,
+        completions=count,
+        reward_first=_mean(rewards[:5]),
+        reward_last=_mean(rewards[-5:]),
+        wall_seconds=(run.ended_at or 0.0) - (run.started_at or 0.0) if run.ended_at and run.started_at else 0.0,
+        tokens_per_second=run.tokens / generating if generating else 0.0,
+        phase_seconds=phase_seconds,
+    )
+
+
+def _completion_query(with_tokens: bool) -> sa.Select[Any]:
+    columns: list[sa.ColumnElement[Any]] = [
+        *completions.c,
+        groups.c.number.label("group_number"),
+        groups.c.prompt.label("prompt"),
+    ]
+    query = sa.select(*columns).join(groups, groups.c.id == completions.c.group)
+    if with_tokens:
+        query = query.add_columns(tokens.c.token_ids, tokens.c.logprobs).outerjoin(
+            tokens, tokens.c.completion == completions.c.id
+        )
+    return query
+
+
+def _completions(connection: sa.Connection, query: sa.Select[Any]) -> list[Completion]:
+    """Runs a `_completion_query` and joins every completion with its scores."""
+    rows = list(connection.execute(query).mappings())
+    by_completion: dict[int, list[RewardScore]] = {}
+    wanted = [row["id"] for row in rows]
+    for score in connection.execute(sa.select(scores).where(scores.c.completion.in_(wanted))):
+        by_completion.setdefault(score.completion, []).append(RewardScore(score.function, score.value, score.error))
+    return [
+        Completion(
+            id=row["id"],
+            step=row["step"],
+            group=row["group_number"],
+            index=row["number"],
+            prompt=row["prompt"],
+            text=row["text"],
+            finish_reason=row["finish_reason"],
+            reward=row["reward"],
+            advantage=row["advantage"],
+            length=row["length"],
+            scores=tuple(by_completion.get(row["id"], ())),
+            token_ids=_unpack("i", row.get("token_ids") or b""),
+            logprobs=_unpack("f", row.get("logprobs") or b""),
+        )
+        for row in rows
+    ]
+
+
+def _run(row: sa.RowMapping) -> Run:
+    return Run(
+        id=row["id"],
+        name=row["name"],
+        status=RunStatus(row["status"]),
+        config=RunConfig.from_json(row["config"]),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        step=row["step"],
+        reward=row["reward"],
+        tokens=row["tokens"],
+        phase=row["phase"],
+        phase_started_at=row["phase_started_at"],
+        heartbeat_at=row["heartbeat_at"],
+        stop_requested_at=row["stop_requested_at"],
+        engine=row["engine"],
+        adapter_path=row["adapter_path"],
+        process=Process(**json.loads(row["process"])) if row["process"] else None,
+        failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
+        revision=row["revision"],
+    )
+
+
+def _unpack(typecode: str, packed: bytes) -> tuple[Any, ...]:
+    return tuple(array(typecode, packed))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

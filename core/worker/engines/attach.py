@@ -1,0 +1,49 @@
+"""Choosing and starting the engine a config asks for."""
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from core.config import RunConfig
+from core.errors import RunError
+from core.worker.engines.engine import InferenceEngine, kept_random_state
+from core.worker.engines.transformers import TransformersEngine
+
+INSTALL = "Run `make setup` to install it."
+SLOW = "completions come from plain generate, several times slower than the engine"
+
+
+def attach_engine(
+    config: RunConfig, folder: str, tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> InferenceEngine:
+    """The engine for `fast_inference`: on = vLLM or an error, auto = vLLM if it can be, off = plain generate."""
+    if config.fast_inference == "off":
+        return TransformersEngine(tokenizer, f"fast_inference is off, so {SLOW}. Set it to auto to attach vLLM.")
+    try:
+        from core.worker.engines.vllm import VllmEngine
+    except ImportError as error:
+        if config.fast_inference == "on":
+            raise RunError("engine-missing", f"vLLM cannot be imported ({error}).", INSTALL) from error
+        return TransformersEngine(tokenizer, f"vLLM is not installed, so {SLOW}. {INSTALL}")
+    return _start(VllmEngine, config, folder, device)
+
+
+def _start(kind: type, config: RunConfig, folder: str, device: torch.device) -> InferenceEngine:
+    threads, set_threads = torch.get_num_threads(), torch.set_num_threads
+    with kept_random_state():
+        try:
+            engine: InferenceEngine = kind(config, folder, device)
+        except Exception as error:
+            raise RunError(
+                "engine-start",
+                f"The vLLM engine did not start: {_last_line(error)}",
+                "The details hold its own words. Where memory is short, change gpu_memory_utilization or kv_cache_gib; "
+                "to go on without the engine, set fast_inference to off.",
+            ) from error
+    torch.set_num_threads = set_threads  # the CPU engine puts a function there that does nothing
+    torch.set_num_threads(threads)
+    return engine
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1][:300]}" if lines else type(error).__name__

@@ -1,0 +1,71 @@
+"""The protocol every engine follows."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from peft import PeftModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample. `seed` decides the draw completely: the same prompts and seed give the same tokens."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sampled completion: token ids (T,) with the log-probability each was drawn with (T,).
+
+    finish_reason  "stop" when the model ended it, "length" when it was cut
+    """
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: str
+
+
+class InferenceEngine(Protocol):
+    """Samples from the policy. `connect` once, then for each batch `sync` and `generate`."""
+
+    name: str
+    notice: str  # what people should know about using this engine here, with the remedy; "" when all is well
+
+    def connect(self, policy: PeftModel) -> None:
+        """Takes the policy whose adapter `sync` will apply."""
+
+    def sync(self) -> None:
+        """Makes the engine sample from the policy as it is now."""
+
+    def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
+        """`group_size` samples for each prompt of token ids, in the order of the prompts."""
+
+    def close(self) -> None:
+        """Gives back what the engine holds."""
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Leaves the global random generators of random, numpy and torch as they were found."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

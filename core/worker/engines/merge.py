@@ -1,0 +1,47 @@
+"""The policy's weights with the adapter merged in, built beside the base and never inside it."""
+
+from collections.abc import Iterator
+
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+
+PREFIX = "base_model.model."
+
+
+def merged_weights(policy: PeftModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """(name in the base checkpoint, W + lora_alpha / r * B A) for each linear layer of the decoder.
+
+    Every projection is sent, with an adapter or without: the engine fuses q, k, v and gate, up into one matrix each
+    and takes them only whole. The sum is made in fp32 and rounded once to bf16; merging and unmerging in place
+    would round the base itself a little further every step.
+    """
+    for name, module in policy.named_modules():
+        if isinstance(module, LoraLayer):
+            yield f"{name.removeprefix(PREFIX)}.weight", merged(module)
+        elif _is_plain_projection(name, module):
+            yield f"{name.removeprefix(PREFIX)}.weight", module.weight.detach()
+
+
+@torch.no_grad()
+def merged(layer: LoraLayer, adapter: str = "default") -> torch.Tensor:
+    """(out, in) in bf16: the base weight of one layer with its adapter added."""
+    weight = base_weight(layer)
+    delta = layer.lora_B[adapter].weight.float() @ layer.lora_A[adapter].weight.float()
+    return torch.add(weight.float(), delta, alpha=layer.scaling[adapter]).to(torch.bfloat16)
+
+
+def base_weight(layer: LoraLayer) -> torch.Tensor:
+    """The layer's own weight, dequantised when it is held in four bits."""
+    weight = layer.get_base_layer().weight
+    state = getattr(weight, "quant_state", None)
+    if state is None:
+        return weight
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(weight.data, state)
+
+
+def _is_plain_projection(name: str, module: torch.nn.Module) -> bool:
+    inside_adapter = ".base_layer" in name or ".lora_" in name
+    return isinstance(module, torch.nn.Linear) and ".layers." in name and not inside_adapter

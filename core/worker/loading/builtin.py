@@ -1,0 +1,103 @@
+"""The built-in model: made once from an installed package into safetensors, a tokenizer and a chat template."""
+
+import hashlib
+import json
+import os
+import shutil
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from core.catalogue import BuiltinSource
+from core.errors import RunError
+
+MANIFEST = "grouper-manifest.json"
+# The GGUF file numbers its special tokens but names the wrong one as the end of a turn; the model's own
+# tokenizer_config.json (HuggingFaceTB/SmolLM2-135M-Instruct) has these.
+END_OF_TURN = "<|im_end|>"
+
+
+def prepare_builtin(source: BuiltinSource, folder: Path) -> Path:
+    """The folder of the converted model, converting it first when it is missing or its hashes do not match.
+
+    Several processes may ask at once: each converts into a folder of its own, the first to finish is kept.
+    Raises RunError when the package is missing or holds another file than the catalogue's.
+    """
+    if _is_intact(folder):
+        return folder
+    gguf = _packaged_file(source)
+    scratch = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        _convert(gguf, scratch)
+        hashes = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+        (scratch / MANIFEST).write_text(json.dumps({"source": source.sha256, "files": hashes}), encoding="utf-8")
+        _keep(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    # Without dequantize=True transformers keeps the weights packed and then refuses to save them.
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+    )
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.eos_token = tokenizer.pad_token = END_OF_TURN
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    tokenizer.clean_up_tokenization_spaces = False
+    model.config._name_or_path = ""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
+
+
+def _packaged_file(source: BuiltinSource) -> Path:
+    try:
+        files = distribution(source.package).files or []
+    except PackageNotFoundError:
+        raise RunError(
+            "model-missing",
+            f"The package {source.package} that carries the built-in model is not installed.",
+            "Run `make setup`.",
+        ) from None
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.name == source.file:
+            if sha256(path) != source.sha256:
+                raise RunError(
+                    "model-corrupt",
+                    f"{source.file} is not the file this version expects: its hash differs.",
+                    f"Reinstall {source.package} {source.version}.",
+                )
+            return path
+    raise RunError(
+        "model-missing", f"{source.package} does not carry {source.file}.", f"Install {source.version} of it."
+    )
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return all(sha256(folder / name) == wanted for name, wanted in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _keep(scratch: Path, folder: Path) -> None:
+    if folder.exists() and not _is_intact(folder):
+        shutil.rmtree(folder)
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not _is_intact(folder):  # another process was faster, and its copy is as good; anything else is an error
+            raise
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

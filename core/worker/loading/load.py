@@ -1,0 +1,46 @@
+"""The one loading call: base model, adapter, tokenizer and engine for a config."""
+
+from dataclasses import dataclass
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
+
+from core.catalogue import load_catalogue
+from core.config import RunConfig
+from core.models import locate
+from core.settings import Settings
+from core.worker.engines import InferenceEngine, attach_engine
+from core.worker.loading.progress import Progress
+from core.worker.loading.weights import attach_adapter, fetch_folder, load_base, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A policy ready to train and the engine that samples from it."""
+
+    policy: PeftModel
+    tokenizer: PreTrainedTokenizerBase
+    engine: InferenceEngine
+    folder: str
+
+
+def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Loaded:
+    """Loads everything a run needs, announcing each phase.
+
+    The engine starts first: it sizes its KV cache by what is free, and the trainer's weights come into what it left.
+    Raises InvalidInput for a model that cannot be had or served, RunError when the engine does not start.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() and config.gpu != "cpu" else "cpu")
+    with progress.phase("find model"):
+        source = locate(config.model, load_catalogue(), settings.models)
+        folder = fetch_folder(source)
+        tokenizer = load_tokenizer(folder)
+    with progress.phase("start engine"):
+        engine = attach_engine(config, folder, tokenizer, device)
+    with progress.phase("read weights"):
+        base = load_base(folder, config, device)
+    with progress.phase("attach adapter"):
+        policy = attach_adapter(base, config)
+        engine.connect(policy)
+    return Loaded(policy, tokenizer, engine, folder)

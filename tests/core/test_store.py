@@ -1,0 +1,239 @@
+"""The store: what goes in comes out, moves are legal or refused, two writers never lose a lock."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from tests_support import a_step
+
+from core.config import make_config
+from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
+from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
+from core.store import Database, browsing, lifecycle, open_database, recording
+from core.store.tables import metadata
+
+CONFIG = make_config({"model": "smollm2-135m", "recipe": "addition", "rank": 16})
+PROCESS = Process(pid=1, started=2.0, boot_id="here")
+
+
+def queue(database: Database) -> str:
+    with database.writing() as connection:
+        return lifecycle.enqueue(connection, CONFIG).id
+
+
+def test_a_step_comes_back_as_it_went_in(database: Database) -> None:
+    run_id = queue(database)
+    step = a_step(1)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, step)
+        recording.record_load_phase(connection, run_id, LoadPhase("read weights", 1.5, 7))
+    with database.reading() as connection:
+        (group,) = browsing.list_groups(connection, run_id, 1, with_tokens=True)
+        (stored,) = browsing.list_steps(connection, run_id)
+        summary = browsing.summarise(connection, run_id)
+    assert group.prompt_token_ids == (1, 2)
+    assert group.fields == {"answer": 9}
+    for kept, sent in zip(group.completions, step.groups[0].completions, strict=True):
+        assert (kept.text, kept.token_ids, kept.logprobs, kept.scores) == (
+            sent.text,
+            sent.token_ids,
+            sent.logprobs,
+            sent.scores,
+        )
+        assert (kept.reward, kept.advantage, kept.finish_reason) == (sent.reward, sent.advantage, "stop")
+    assert stored.metrics["loss"] is None
+    assert stored.metrics["entropy"] == 0.5
+    assert summary.completions == 2
+    assert summary.tokens_per_second == 3.0
+    assert summary.phase_seconds == {"load: read weights": 1.5, "generate": 2.0}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\x00b", "\ud800 lone", "\u202eright to left", "𝒳" * 1000, "\x1b[31m", "a\r\nb\t "]
+)
+def test_any_text_survives(database: Database, text: str) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1, text))
+    with database.reading() as connection:
+        page, _ = browsing.list_completions(connection, run_id, browsing.CompletionFilter())
+    assert page[0].text == text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def test_unscored_is_not_zero(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1, reward=None))
+    with database.reading() as connection:
+        page, _ = browsing.list_completions(connection, run_id, browsing.CompletionFilter())
+        assert browsing.get_run(connection, run_id).reward is None
+    assert page[0].reward is None
+
+
+def test_completions_are_filtered_and_paged(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        for number in range(1, 6):
+            recording.record_step(connection, run_id, a_step(number, f"100% sure {number}", reward=number / 5))
+    seen: list[int] = []
+    cursor = ""
+    with database.reading() as connection:
+        while True:
+            wanted = browsing.CompletionFilter(min_reward=0.4, search="100% sure", sort="reward", limit=3, after=cursor)
+            page, cursor = browsing.list_completions(connection, run_id, wanted)
+            seen += [completion.step for completion in page]
+            if not cursor:
+                break
+        assert browsing.list_completions(connection, run_id, browsing.CompletionFilter(search="_sure"))[0] == []
+        with pytest.raises(InvalidInput, match="sort"):
+            browsing.list_completions(connection, run_id, browsing.CompletionFilter(sort="best"))
+    assert seen == [5, 5, 4, 4, 3, 3, 2, 2]
+
+
+@pytest.mark.parametrize("start", list(RunStatus))
+def test_only_the_moves_of_the_table_are_possible(database: Database, start: RunStatus) -> None:
+    for to in RunStatus:
+        run_id = queue(database)
+        with database.writing() as connection:
+            lifecycle.update(connection, run_id, status=start.value)
+        with database.writing() as connection:
+            if to in TRANSITIONS[start]:
+                assert lifecycle.move(connection, run_id, to) is start
+            else:
+                with pytest.raises(IllegalTransition):
+                    lifecycle.move(connection, run_id, to)
+
+
+def test_every_state_leads_to_an_end() -> None:
+    for status in RunStatus:
+        reached, todo = set(), [status]
+        while todo:
+            state = todo.pop()
+            if state not in reached:
+                reached.add(state)
+                todo += TRANSITIONS[state]
+        assert any(state.is_final for state in reached)
+
+
+def test_one_request_is_one_run(database: Database) -> None:
+    with database.writing() as connection:
+        first = lifecycle.enqueue(connection, CONFIG, request="click")
+        second = lifecycle.enqueue(connection, CONFIG, request="click")
+        third = lifecycle.enqueue(connection, CONFIG)
+    assert first.id == second.id != third.id
+
+
+def test_only_one_worker_claims_a_run(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        assert lifecycle.claim(connection, run_id, PROCESS)
+        assert not lifecycle.claim(connection, run_id, PROCESS)
+
+
+def test_stopping(database: Database) -> None:
+    waiting, active = queue(database), queue(database)
+    with database.writing() as connection:
+        assert lifecycle.request_stop(connection, waiting, "test") is RunStatus.CANCELLED
+        lifecycle.claim(connection, active, PROCESS)
+        lifecycle.move(connection, active, RunStatus.RUNNING)
+        assert lifecycle.request_stop(connection, active, "test") is RunStatus.STOPPING
+        assert lifecycle.request_stop(connection, active, "test") is RunStatus.STOPPING
+        lifecycle.move(connection, active, RunStatus.STOPPED)
+        with pytest.raises(IllegalTransition):
+            lifecycle.request_stop(connection, active, "test")
+
+
+def test_failure_and_events_are_kept(database: Database) -> None:
+    run_id = queue(database)
+    failure = Failure("engine", "It broke.", "Mend it.", "Traceback")
+    with database.writing() as connection:
+        lifecycle.move(connection, run_id, RunStatus.FAILED, failure=failure, who="worker")
+    with database.reading() as connection:
+        assert browsing.get_run(connection, run_id).failure == failure
+        assert [event.kind for event in browsing.list_events(connection, run_id)] == ["queued", "failed"]
+
+
+def test_deleting_leaves_nothing(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1))
+        with pytest.raises(IllegalTransition):
+            lifecycle.delete(connection, run_id)
+        lifecycle.move(connection, run_id, RunStatus.CANCELLED)
+        lifecycle.delete(connection, run_id)
+    with database.reading() as connection:
+        with pytest.raises(NotFound):
+            browsing.get_run(connection, run_id)
+        for table in metadata.sorted_tables:
+            assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0, table.name
+
+
+def test_a_failed_write_leaves_no_trace(database: Database) -> None:
+    run_id = queue(database)
+    with pytest.raises(ZeroDivisionError), database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1))
+        _ = 1 / 0
+    with database.reading() as connection:
+        assert browsing.list_steps(connection, run_id) == []
+
+
+def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(sa.exc.OperationalError, match="readonly"), database.reading() as connection:
+        lifecycle.enqueue(connection, CONFIG)
+
+
+def test_change_token_changes_when_runs_do(database: Database) -> None:
+    tokens = []
+    run_id = queue(database)
+    for change in ("", "beat", "phase"):
+        with database.writing() as connection:
+            if change == "beat":
+                lifecycle.beat(connection, run_id)
+            if change == "phase":
+                lifecycle.enter_phase(connection, run_id, "generate")
+        with database.reading() as connection:
+            tokens.append(browsing.change_token(connection))
+    assert tokens[0] == tokens[1] != tokens[2]
+
+
+def test_two_writers_in_step(database: Database) -> None:
+    run_ids = [queue(database), queue(database)]
+    errors: list[BaseException] = []
+
+    def write(run_id: str) -> None:
+        try:
+            for number in range(1, 101):
+                with database.writing() as connection:
+                    recording.record_step(connection, run_id, a_step(number))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(run_id,)) for run_id in run_ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    with database.reading() as connection:
+        assert [len(browsing.list_steps(connection, run_id)) for run_id in run_ids] == [100, 100]
+
+
+def test_migrations_make_the_tables(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_wal_and_a_broken_file(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'new' / 'g.db'}")
+    database.close()
+    with sqlite3.connect(tmp_path / "new" / "g.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    (tmp_path / "broken.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_database(f"sqlite:///{tmp_path / 'broken.db'}")

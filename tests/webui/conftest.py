@@ -1,0 +1,117 @@
+"""A dashboard's state with a run of every kind, written through the store as a worker would."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import HOSTILE, STEPS, add_run, end_run
+
+from core.runs import Failure, RunStatus
+from core.settings import PROJECT, load_settings, worker_environment
+from core.store import Database, open_database
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("grouper")
+
+
+@pytest.fixture(scope="session")
+def database(home: Path) -> Iterator[Database]:
+    opened = open_database(load_settings({"GROUPER_HOME": str(home)}).database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def runs(database: Database) -> dict[str, str]:
+    """Ids of a finished, a failed and a running run."""
+    finished = add_run(database, "finished run", STEPS)
+    end_run(database, finished, RunStatus.COMPLETED)
+    failed = add_run(database, "failed <b>run</b>", 3, extra=HOSTILE, rank=16)
+    failure = Failure(
+        "out-of-memory",
+        "The GPU ran out of memory while updating the adapter.",
+        "Lower per_device_train_batch_size to 8.",
+        "Traceback: torch.OutOfMemoryError",
+    )
+    end_run(database, failed, RunStatus.FAILED, failure)
+    running = add_run(database, "running run", 23)
+    return {"finished": finished.id, "failed": failed.id, "running": running.id}
+
+
+@pytest.fixture(scope="session")
+def dashboard(home: Path, runs: dict[str, str]) -> Iterator[str]:
+    """The address of `python app.py` over these runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = worker_environment(load_settings({"GROUPER_HOME": str(home)}))
+    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    log = home / "dashboard.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=PROJECT, env=environment, stdout=output, stderr=output
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the dashboard did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox", "--disable-gpu", *quiet]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any, dashboard: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A tab at the dashboard. Nothing may be asked of another host and no script may fail.
+
+    With GROUPER_SCREENSHOTS naming a folder, every test leaves a picture of how its page ended.
+    """
+    tab = chromium.new_page(viewport={"width": 1440, "height": 900}, base_url=dashboard)
+    problems: list[str] = []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("request", lambda asked: problems.extend(_elsewhere(asked.url, dashboard)))
+    tab.set_default_timeout(15_000)
+    yield tab
+    folder = os.environ.get("GROUPER_SCREENSHOTS")
+    if folder:
+        tab.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    tab.close()
+    assert problems == []
+
+
+def _elsewhere(url: str, dashboard: str) -> list[str]:
+    return [] if url.startswith((dashboard, "data:", "blob:")) else [f"asked another host: {url}"]

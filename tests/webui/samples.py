@@ -1,0 +1,80 @@
+"""Runs written through the store as a worker would write them."""
+
+import random
+import time
+from typing import Any
+
+from core.config import make_config
+from core.processes import identify
+from core.runs import Completion, Failure, Group, LoadPhase, RewardScore, Run, RunStatus, Step
+from core.store import Database, browsing, lifecycle, recording
+
+GROUPS, GROUP_SIZE, STEPS = 4, 8, 40
+HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> **bold** ${1 + 1} {{value}}"
+
+
+def sampled(number: int, chance: random.Random, extra: str = "") -> Step:
+    """One step of the addition task; rewards rise from about 0.2 to 1.0 over STEPS."""
+    skill = min(1.0, 0.2 + 0.8 * number / (0.7 * STEPS))
+    groups = tuple(_group(index, skill, chance, extra) for index in range(GROUPS))
+    rewards = [completion.reward or 0.0 for group in groups for completion in group.completions]
+    mean = sum(rewards) / len(rewards)
+    return Step(
+        number=number,
+        metrics={"rewards/correctness/mean": mean, "rewards/format/mean": min(1.0, mean + 0.1), "loss": 0.01},
+        seconds={"generate": 1.3, "sync": 0.12, "reward": 0.01, "update": 2.1},
+        memory={},
+        groups=groups,
+        at=time.time() - (STEPS - number) * 3.5,
+    )
+
+
+def _group(index: int, skill: float, chance: random.Random, extra: str) -> Group:
+    left, right = chance.randint(1, 9), chance.randint(1, 9)
+    prompt = (
+        f"<|im_start|>user\nWhat is 2+5?<|im_end|>\n<|im_start|>assistant\n<answer>7</answer><|im_end|>\n"
+        f"<|im_start|>user\nWhat is {left}+{right}?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    completions = tuple(_completion(place, left + right, skill, chance, extra) for place in range(GROUP_SIZE))
+    return Group(index, prompt, (1, 2, 3), {"answer": str(left + right)}, completions)
+
+
+def _completion(index: int, total: int, skill: float, chance: random.Random, extra: str) -> Completion:
+    right = chance.random() < skill
+    text = (
+        f"<answer>{total}</answer><|im_end|>" if right else f"I think it is {total - 1}. {extra}" + "And so on. " * 90
+    )
+    reward = 1.0 if right else 0.0
+    scores = (RewardScore("correctness", reward), RewardScore("format", None, "ValueError: no tags"))
+    return Completion(
+        index=index,
+        text=text,
+        finish_reason="stop" if right else "length",
+        reward=reward,
+        advantage=reward - skill,
+        scores=scores,
+        length=len(text) // 4,
+        token_ids=(1, 2),
+        logprobs=(-0.1, -0.2),
+    )
+
+
+def add_run(database: Database, name: str, upto: int, extra: str = "", **values: Any) -> Run:
+    """A run with `upto` recorded steps whose worker is this very process, so that nobody buries it."""
+    chance = random.Random(name)
+    config = make_config({"model": "smollm2-135m", "recipe": "addition", "steps": STEPS, **values})
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config, name)
+        lifecycle.claim(connection, run.id, identify())
+        for phase, seconds in (("base model", 2.1), ("adapter", 0.4), ("engine", 11.8)):
+            recording.record_load_phase(connection, run.id, LoadPhase(phase, seconds, 10**9))
+        lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
+        for number in range(1, upto + 1):
+            recording.record_step(connection, run.id, sampled(number, chance, extra))
+        lifecycle.enter_phase(connection, run.id, "generate")
+        return browsing.get_run(connection, run.id)
+
+
+def end_run(database: Database, run: Run, status: RunStatus, failure: Failure | None = None) -> None:
+    with database.writing() as connection:
+        lifecycle.move(connection, run.id, status, failure=failure, who="worker")

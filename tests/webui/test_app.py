@@ -1,0 +1,49 @@
+"""The pages put together, without a server."""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.settings import load_settings
+from webui.app import create_app, launch_arguments
+from webui.services import Services, open_services
+
+# Gradio makes event loops that nobody closes; they are collected here and not in somebody else's test.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+MUTATING = {"launch", "stop"}
+
+
+@pytest.fixture(params=[False, True], ids=["normal", "read-only"])
+def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+    opened = open_services(load_settings({"GROUPER_HOME": str(tmp_path)}), read_only=request.param)
+    yield opened
+    opened.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def test_handlers_that_change_something_exist_only_where_they_may(services: Services) -> None:
+    app = create_app(services)
+    registered = {function.name for function in app.fns.values()}
+    assert registered & MUTATING == (set() if services.read_only else MUTATING)
+
+
+def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(services: Services) -> None:
+    for function in create_app(services).fns.values():
+        assert function.api_visibility == "private", function.name
+        assert function.concurrency_limit is None, function.name
+
+
+def test_every_page_has_its_address(services: Services) -> None:
+    assert [address for address, *_ in create_app(services).pages] == ["", "runs", "run"]
+
+
+def test_nothing_is_kept_in_the_browser_and_the_framework_stays_out_of_sight(services: Services) -> None:
+    arguments = launch_arguments(services)
+    assert arguments["run_history"] is False
+    assert arguments["footer_links"] == []
+    assert arguments["share"] is False

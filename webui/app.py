@@ -1,0 +1,52 @@
+"""The pages put together, and how they are served."""
+
+from typing import Any
+
+import gradio as gr
+
+from webui.components.live import ASSETS, asset
+from webui.pages import launch, run, runs
+from webui.services import Services
+from webui.theme import grouper_theme
+
+
+def create_app(services: Services) -> gr.Blocks:
+    """Every page at its own address: `/`, `/runs`, `/run?id=ID`."""
+    app: gr.Blocks = gr.Blocks(title="Grouper", fill_width=True, analytics_enabled=False)
+    with app:
+        launch.build(app, services)
+    with app.route("Runs", "/runs", show_in_navbar=False):
+        runs.build(app, services)
+    with app.route("Run", "/run", show_in_navbar=False):
+        run.build(app, services)
+    return app
+
+
+def launch_arguments(services: Services) -> dict[str, Any]:
+    """How `create_app`'s result is served: our own look, nothing kept in the browser, no framework strip."""
+    return {
+        "server_name": services.settings.host,
+        "server_port": services.settings.port,
+        "theme": grouper_theme(),
+        "css_paths": ASSETS / "grouper.css",
+        "head": f"<script>{asset('grouper.js')}</script>",
+        "favicon_path": ASSETS / "favicon.svg",
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "pwa": False,
+        "share": False,
+        "enable_monitoring": False,
+    }
+
+
+def serve(services: Services, **changes: Any) -> None:
+    """Serves until interrupted. Runs go on without the page; the supervisor only starts and watches them."""
+    if not services.read_only:
+        services.supervisor.start()
+    try:
+        create_app(services).launch(**launch_arguments(services) | changes)
+    finally:
+        services.close()

@@ -1,0 +1,100 @@
+"""The memory plan as bars: one per phase, segments always in the same order, the device's capacity as a line."""
+
+from typing import TYPE_CHECKING, Any
+
+from core.units import gib, plural, thin
+from webui.components.stacked_bar import Segment, legend, stacked_bar
+from webui.present import capitalised, esc
+
+if TYPE_CHECKING:
+    from core.budget import Plan
+
+# One colour a line, the same in every plan; neighbours in the bar differ in lightness as well as in hue.
+COLOURS = {
+    "base weights": "--budget-1",
+    "engine weights": "--budget-2",
+    "engine overhead": "--budget-3",
+    "KV cache": "--budget-4",
+    "adapter slots": "--budget-5",
+    "adapter": "--budget-6",
+    "gradients": "--budget-7",
+    "optimizer states": "--budget-8",
+    "activations": "--budget-9",
+    "head": "--budget-10",
+    "margin": "--budget-11",
+}
+
+
+def budget_bar(plan: "Plan", device: str) -> str:
+    """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand."""
+    scale = max([plan.capacity_bytes, *(phase.total_bytes for phase in plan.phases.values())])
+    verdict = "fits" if plan.fits else "does-not-fit"
+    bars = "".join(_phase_bar(name, phase, plan, scale) for name, phase in plan.phases.items())
+    return (
+        f'<section class="budget {verdict}" aria-label="Memory plan">'
+        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>'
+        f"{bars}{_axis(plan.capacity_bytes, scale, device)}{legend(_largest(plan))}"
+        f"{_cache(plan)}{_table(plan)}</section>"
+    )
+
+
+def _phase_bar(name: str, phase: Any, plan: "Plan", scale: int) -> str:
+    peak = ' <span class="soft">· peak</span>' if name == plan.peak_phase else ""
+    return (
+        f'<div class="phase"><div class="phase-head"><h4>{esc(capitalised(name))}{peak}</h4>'
+        f"<span>{gib(phase.total_bytes)}</span></div>"
+        f"{stacked_bar(_segments(phase), scale, capitalised(name), limit=plan.capacity_bytes)}</div>"
+    )
+
+
+def _segments(phase: Any) -> list[Segment]:
+    return [
+        Segment(capitalised(line.name), line.bytes, gib(line.bytes), COLOURS.get(line.name, "--budget-11"))
+        for line in phase.lines
+    ]
+
+
+def _largest(plan: "Plan") -> list[Segment]:
+    """Every line once, at its largest; phases list their lines in the fixed order."""
+    found: dict[str, Segment] = {}
+    for phase in plan.phases.values():
+        for segment in _segments(phase):
+            if segment.name not in found or segment.size > found[segment.name].size:
+                found[segment.name] = segment
+    return list(found.values())
+
+
+def _axis(capacity: int, scale: int, device: str) -> str:
+    left = capacity / scale
+    side = "right" if left > 0.5 else "left"
+    return (
+        f'<div class="bar-axis"><span class="{side}" style="left:{left:.3%}">'
+        f"{esc(device)}: {gib(capacity)}</span></div>"
+    )
+
+
+def _cache(plan: "Plan") -> str:
+    cache = plan.kv_cache
+    if not getattr(cache, "tokens", 0):
+        return ""
+    return (
+        f'<p class="soft">KV cache: {thin(cache.tokens)} tokens in {plural(cache.blocks, "block")}, room for '
+        f"{plural(int(cache.full_length_sequences), 'sequence')} of full length at once.</p>"
+    )
+
+
+def _table(plan: "Plan") -> str:
+    """Every line of every phase with the formula that gave it."""
+    rows = "".join(
+        f'<tr><th scope="row">{esc(capitalised(line.name))}</th><td class="soft">{esc(name)}</td>'
+        f'<td class="number">{gib(line.bytes)}</td><td class="soft">{esc(line.formula)}</td></tr>'
+        for name, phase in plan.phases.items()
+        for line in phase.lines
+        if line.bytes
+    )
+    return (
+        '<details class="fold" data-key="budget-table"><summary>Every line and its formula</summary>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Memory plan, line by line"><table class="table">'
+        '<thead><tr><th scope="col">Line</th><th scope="col">Phase</th><th scope="col" class="number">Memory</th>'
+        f'<th scope="col">Formula</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )

@@ -1,0 +1,136 @@
+"""The panels of one run's page: title, progress and figures, the step picker."""
+
+import json
+import re
+from collections.abc import Sequence
+
+from core.config import RunConfig
+from core.runs import Event, Run, RunStatus, Step
+from core.units import duration, plural, thin
+from webui.components.runs_table import stop_button
+from webui.components.status_chip import status_chip
+from webui.present import capitalised, clock, definitions, esc, full_moment, moment, progress_bar, reward, seconds_left
+
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
+DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
+
+
+def heading(run: Run) -> str:
+    """The title: name, state, and what kind of run it is."""
+    config = run.config
+    facts = (config.model.rstrip("/").rsplit("/", 1)[-1], config.recipe, f"rank {config.rank}", config.gpu, run.engine)
+    shown = " · ".join(esc(fact) for fact in facts if fact)
+    return (
+        f'<div class="title"><h1>{esc(run.name)} {status_chip(run.status)}</h1>'
+        f'<p>{shown} · <code title="The id of this run">{esc(run.id)}</code></p></div>'
+    )
+
+
+def headline(run: Run, steps: Sequence[Step], now: float) -> str:
+    """Progress, what the worker does now, and the figures people look for first."""
+    left = seconds_left(run, steps)
+    ends = f'<span class="soft">about {duration(left)} left</span>' if left is not None else ""
+    return (
+        '<section class="headline card" aria-label="Progress"><div class="headline-line">'
+        f"<b>Step {run.step} of {run.config.steps}</b><span>{_doing(run, now)}</span>{ends}</div>"
+        f"{progress_bar(run.step, run.config.steps, 'Steps done')}{definitions(_figures(run, steps, now))}</section>"
+    )
+
+
+def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
+    """When the page last heard of the run, the way to hold it still, and the way to end the run."""
+    if run.status.is_final:
+        return ""
+    word = "Resume updates" if paused else "Pause updates"
+    state = "Paused, last updated" if paused else "Updated"
+    stop = stop_button(run, "Stop after this step", "Cancel run") if may_stop else ""
+    return (
+        f'<div class="controls"><span>{state} {clock(now, now, "ago")}</span>'
+        f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{stop}</div>'
+    )
+
+
+def step_picker(shown: int, last: int, follows: bool) -> str:
+    """Which step's completions are shown. The address remembers a chosen step; following the latest leaves none."""
+    query = esc(json.dumps({"step": None if follows else str(shown)}))
+    if not last:
+        return f'<div data-query="{query}"></div>'
+    return (
+        f'<div class="picker" data-query="{query}">'
+        f"{_step_button('Previous', shown - 1, shown > 1)}"
+        f'<input type="range" min="1" max="{last}" value="{shown}" aria-label="Step" data-trigger="select">'
+        f"{_step_button('Next', shown + 1, shown < last)}{_step_button('Latest', 0, not follows)}"
+        f'<span class="count" role="status">Step {shown} of {last}</span></div>'
+    )
+
+
+def log_panel(text: str) -> str:
+    body = esc(TERMINAL_CODES.sub("", text)) if text.strip() else "Nothing written yet."
+    return (
+        '<details class="fold" data-key="log"><summary>Log</summary>'
+        f'<pre class="block log" data-stick tabindex="0" aria-label="Last lines of the log">{body}</pre></details>'
+    )
+
+
+def events_panel(events: Sequence[Event]) -> str:
+    rows = "".join(
+        f'<li><time title="{full_moment(event.at)}">{moment(event.at)}</time><span>{esc(event.message)}</span>'
+        f'<span class="soft">{esc(event.who)}</span></li>'
+        for event in events
+    )
+    return (
+        f'<details class="fold" data-key="events"><summary>{plural(len(events), "event")}</summary>'
+        f'<ol class="events">{rows}</ol></details>'
+    )
+
+
+def config_panel(config: RunConfig) -> str:
+    """Every setting with its own explanation."""
+    rows = "".join(
+        f'<tr><th scope="row"><code>{esc(name)}</code></th><td class="mono">{esc(_written(value))}</td>'
+        f'<td class="soft">{esc(RunConfig.model_fields[name].description)}</td></tr>'
+        for name, value in config.model_dump().items()
+    )
+    return (
+        '<details class="fold" data-key="config"><summary>Settings</summary><div class="scroll" tabindex="0" '
+        f'role="region" aria-label="Settings"><table class="table"><tbody>{rows}</tbody></table></div></details>'
+    )
+
+
+def _written(value: object) -> str:
+    if value is None or value == "" or value == {}:
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _step_button(word: str, step: int, enabled: bool) -> str:
+    return (
+        f'<button type="button" class="small-button" data-trigger="select" data-id="{step}"'
+        f"{'' if enabled else ' disabled'}>{word}</button>"
+    )
+
+
+def _doing(run: Run, now: float) -> str:
+    if run.status is RunStatus.QUEUED:
+        return f"Waiting for the device · {clock(run.created_at, now)}"
+    if not run.status.is_active:
+        return ""
+    phase = DOING.get(run.phase, capitalised(run.phase)) or "Starting"
+    since = f" · {clock(run.phase_started_at, now)}" if run.phase_started_at else ""
+    return f"{'Stopping after this step · ' if run.status is RunStatus.STOPPING else ''}{esc(phase)}{since}"
+
+
+def _figures(run: Run, steps: Sequence[Step], now: float) -> list[tuple[str, str]]:
+    sampling = sum(step.seconds.get("generate", 0.0) for step in steps)
+    first = next((step.metrics.get("reward") for step in steps), None)
+    gained = f' <span class="soft">from {reward(first)}</span>' if first is not None else ""
+    figures = [
+        ("Reward", f"{reward(run.reward)}{gained}"),
+        ("Tokens sampled", thin(run.tokens)),
+        ("Sampling speed", f"{thin(round(run.tokens / sampling))} tokens/s" if sampling else "–"),
+    ]
+    if run.started_at and run.ended_at:
+        figures.append(("Took", duration(run.ended_at - run.started_at)))
+    elif run.started_at:
+        figures.append(("Running for", clock(run.started_at, now)))
+    return figures

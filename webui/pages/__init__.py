@@ -1,0 +1,1 @@
+"""One file per page: the layout, then its events, then what they show."""

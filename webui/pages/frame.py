@@ -1,0 +1,61 @@
+"""What every page has around it: the navigation, the title line and the answer to errors."""
+
+import logging
+from typing import Any
+
+import gradio as gr
+
+from core.errors import GrouperError
+from webui.components.live import still
+from webui.present import esc, panel
+
+log = logging.getLogger(__name__)
+
+# How a handler of ours is registered: no spinner over what it redraws, as many viewers at once as there are, and not
+# offered as an API. Handlers check what they are given all the same.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+
+PLACES = (
+    ("Launch", "./", '<path d="M8 13V3M4 7l4-4 4 4"/>'),
+    ("Runs", "runs", '<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>'),
+)
+MARK = (
+    '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" '
+    'stroke-linecap="round"><path d="M4 19c5 0 6-11 16-14"/><path d="M4 19c6 0 8-5 16-6" opacity=".6"/>'
+    '<path d="M4 19h16" opacity=".35"/></svg>'
+)
+
+
+def frame(current: str) -> None:
+    """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by grouper.css."""
+    links = "".join(
+        f'<a href="{href}"{" aria-current=page" if name == current else ""}>'
+        '<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6" '
+        f'stroke-linecap="round" stroke-linejoin="round">{icon}</svg><span>{name}</span></a>'
+        for name, href, icon in PLACES
+    )
+    still(
+        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span>Grouper</span></a>{links}</nav>',
+        elem_id="side",
+    )
+
+
+def page_body() -> gr.Column:
+    return gr.Column(elem_classes="page")
+
+
+def title(text: str, note: str = "") -> str:
+    return f'<div class="title"><h1>{esc(text)}</h1>{f"<p>{esc(note)}</p>" if note else ""}</div>'
+
+
+def said(error: Exception, doing: str) -> str:
+    """An error in its place: the sentence of one raised on purpose; of any other the kind, and the rest in the log."""
+    if isinstance(error, GrouperError):
+        return panel("error", doing, str(error))
+    log.error("%s", doing, exc_info=error)
+    return panel(
+        "error",
+        doing,
+        "Something unexpected went wrong. The dashboard's log says more.",
+        details=f"{type(error).__name__}: {error}",
+    )

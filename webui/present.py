@@ -1,0 +1,129 @@
+"""Records as text and HTML. Pure functions; every text that people or models wrote is escaped here."""
+
+import datetime
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from core.runs import Failure, Run, RunStatus, Step
+from core.units import duration, thin
+
+NOTHING = '<span class="soft">–</span>'
+FOLD = 700  # characters shown before the rest is folded
+# Chat and control tokens as the common tokenizers write them, after escaping.
+SPECIAL = re.compile(
+    r"&lt;\|[A-Za-z0-9_\-. ]{1,40}\|&gt;|&lt;/?s&gt;|&lt;(?:bos|eos|pad|unk|start_of_turn|end_of_turn)&gt;"
+    r"|\[/?INST\]"
+)
+RECENT_STEPS = 10  # the pace that the time left is judged by
+
+
+def esc(text: object) -> str:
+    """Text as HTML shows it; safe inside elements and inside quoted attributes."""
+    return html.escape(str(text), quote=True)
+
+
+def capitalised(text: str) -> str:
+    """A capital at the start and the rest as it is: "KV cache" stays "KV cache"."""
+    return text[:1].upper() + text[1:]
+
+
+def reward(value: float | None) -> str:
+    """A reward with two decimals, so that columns of them line up."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def signed(value: float) -> str:
+    """+0.94, −1.20: with a real minus sign."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def moment(at: float) -> str:
+    """12:03:09 UTC on that day's clock."""
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%H:%M:%S")
+
+
+def full_moment(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(since: float, now: float, style: str = "") -> str:
+    """A time that goes on counting in the browser: how long ago ("ago"), or for how long."""
+    passed = max(0.0, now - since)
+    text = f"{duration(passed)} ago" if style == "ago" else duration(passed)
+    return (
+        f'<time data-since="{since:.2f}" data-now="{now:.2f}" data-clock="{esc(style)}" '
+        f'title="{full_moment(since)}">{text}</time>'
+    )
+
+
+def progress_bar(done: int, total: int, label: str) -> str:
+    share = min(1.0, done / total) if total else 0.0
+    return (
+        f'<div class="progress" role="progressbar" aria-label="{esc(label)}" aria-valuemin="0" '
+        f'aria-valuemax="{total}" aria-valuenow="{done}"><div style="width:{share:.2%}"></div></div>'
+    )
+
+
+def panel(kind: str, title: str, *paragraphs: str, details: str = "") -> str:
+    """A calm box: what happened, why, what to do; `kind` is "error", "notice" or "good". Text in, HTML out."""
+    body = "".join(f"<p>{esc(text)}</p>" for text in paragraphs if text)
+    more = copyable("Details", details) if details else ""
+    role = "alert" if kind == "error" else "note"
+    return f'<section class="panel-box {esc(kind)}" role="{role}"><h3>{esc(title)}</h3>{body}{more}</section>'
+
+
+def copyable(title: str, text: str, key: str = "details") -> str:
+    """A folded block of text with a button that copies it."""
+    return (
+        f'<details class="fold" data-key="{esc(key)}"><summary>{esc(title)}</summary>'
+        f'<button type="button" class="small-button" data-copy>Copy</button><pre class="block">{esc(text)}</pre>'
+        "</details>"
+    )
+
+
+def failure_panel(failure: Failure | None, status: RunStatus) -> str:
+    if failure is None:
+        return ""
+    title = "The worker was lost" if status is RunStatus.LOST else f"The run failed: {failure.kind}"
+    return panel("error", title, failure.message, failure.remedy, details=failure.details)
+
+
+def empty_state(title: str, text: str, action: str = "", href: str = "") -> str:
+    button = f'<a class="main-button" href="{esc(href)}">{esc(action)}</a>' if action else ""
+    return f'<section class="empty"><h2>{esc(title)}</h2><p>{esc(text)}</p>{button}</section>'
+
+
+def skeleton(lines: int = 3) -> str:
+    """The shape of what comes."""
+    return f'<div class="skeleton" aria-hidden="true">{"<i></i>" * lines}</div>'
+
+
+def folded(text: str) -> str:
+    """The text; beyond FOLD characters the rest is folded behind its count."""
+    if len(text) <= FOLD * 1.2:
+        return f'<pre class="said">{marked(text) or "<span class=soft>(empty)</span>"}</pre>'
+    rest = text[FOLD:]
+    return (
+        f'<pre class="said">{marked(text[:FOLD])}</pre><details class="more"><summary>{thin(len(rest))} more characters'
+        f'</summary><pre class="said">{marked(rest)}</pre></details>'
+    )
+
+
+def marked(text: str) -> str:
+    """Escaped text with special tokens dimmed but visible."""
+    return SPECIAL.sub(lambda found: f'<span class="special">{found.group()}</span>', esc(text))
+
+
+def definitions(pairs: Iterable[tuple[str, str]], kind: str = "figures") -> str:
+    """Terms and their values; the values are HTML already."""
+    rows = "".join(f"<div><dt>{esc(term)}</dt><dd>{value}</dd></div>" for term, value in pairs)
+    return f'<dl class="{kind}">{rows}</dl>'
+
+
+def seconds_left(run: Run, steps: Sequence[Step]) -> float | None:
+    """Steps still to do at the pace of the last few; None before there is a pace."""
+    recent = [step.at for step in steps[-RECENT_STEPS:]]
+    if len(recent) < 2 or run.status.is_final:
+        return None
+    return (recent[-1] - recent[0]) / (len(recent) - 1) * (run.config.steps - run.step)
