@@ -8,10 +8,11 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
 from core.catalogue import load_catalogue
@@ -24,7 +25,7 @@ from core.store import Database, browsing, open_database
 from core.units import duration
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
+    add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
 )
 WAIT_S = 0.5
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -35,16 +36,14 @@ def main() -> None:
     """Entry point: turns every mistake into one line and the right exit code."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.exit(_complain(str(error.format_message())))
-    except click.ClickException as error:
-        sys.exit(_complain(error.format_message()))
+    except ClickException as error:
+        sys.exit(_complain(f"{error.format_message()} See `grouper --help`."))
     except InvalidInput as error:
         sys.exit(_complain(str(error)))
     except GrouperError as error:
         _complain(str(error))
         sys.exit(1)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -76,7 +75,7 @@ def launch(
 ) -> int:
     """Queue a run; its worker starts when the device is free."""
     given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed}
-    overrides = {**parse_assignments(assignments), **{key: value for key, value in given.items() if value is not None}}
+    overrides = {**parse_assignments(assignments), **_set(given)}
     config = compose(recipe, model, gpu or jobs.detected_gpu().id, overrides)
     settings, database = _open()
     run = jobs.submit(database, settings, config, name=name, who="command line")
@@ -89,6 +88,42 @@ def launch(
         summary = browsing.summarise(connection, run.id)
     _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
     return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "",
+    gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
+    rank: Annotated[int | None, typer.Option(help="LoRA rank.")] = None,
+    quantization: Annotated[str | None, typer.Option(help="Base weights in the trainer: none or nf4.")] = None,
+    gpu_memory_utilization: Annotated[float | None, typer.Option(help="Share of the GPU the engine may take.")] = None,
+    group_size: Annotated[int | None, typer.Option(help="Completions of one prompt.")] = None,
+    prompts_per_step: Annotated[int | None, typer.Option(help="Prompts in a step.")] = None,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Longest prompt.")] = None,
+    completion_tokens: Annotated[int | None, typer.Option(help="Longest completion.")] = None,
+    assignments: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any planner setting.")] = [],  # noqa: B006
+    check: Annotated[Path | None, typer.Option(help="Compare with the measurements in this file instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the memory of a run goes, before anything is loaded."""
+    if check is not None:
+        found = jobs.check_measurements(check)
+        _show(as_json, found, reports.check_text(found))
+        return
+    if not model:
+        raise InvalidInput("--model", model, "which is empty", "name a model, such as --model smollm2-135m")
+    given = {
+        "rank": rank,
+        "quantization": quantization,
+        "gpu_memory_utilization": gpu_memory_utilization,
+        "group_size": group_size,
+        "prompts_per_step": prompts_per_step,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+    }
+    setting = jobs.make_setting({**parse_assignments(assignments), **_set(given)})
+    planned = jobs.plan_setting(load_settings(), model, gpu or jobs.detected_gpu().id, setting)
+    _show(as_json, planned.to_json(), reports.plan_text(planned))
 
 
 @app.command("runs")
@@ -179,11 +214,16 @@ def _follow(database: Database, settings: Settings, run: Run) -> Run:
             _live(reports.progress_line(run, time.monotonic() - began))
     except KeyboardInterrupt:
         _note(f"\nRun {run.id} goes on without you. Stop it with `grouper stop {run.id}`.")
-        raise click.exceptions.Abort() from None
+        raise typer.Abort() from None
     _note(f"\nRun {run.id} {run.status} after {duration(time.monotonic() - began)}.")
     if run.failure is not None:
         _note(f"{run.failure.message} {run.failure.remedy}\nLog: {settings.run_folder(run.id) / 'worker.log'}")
     return run
+
+
+def _set(options: dict[str, Any]) -> dict[str, Any]:
+    """The options somebody gave."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _open() -> tuple[Settings, Database]:

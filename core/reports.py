@@ -1,12 +1,13 @@
 """Runs as JSON documents and as lines of text, for the command line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core.budget import Plan
 from core.runs import Completion, Event, Run, Step, Summary
-from core.units import duration, gib, significant, thin
+from core.units import duration, gib, parameters, plural, significant, thin
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,28 @@ def completion_text(completion: Completion) -> str:
         f"reward {reward}, advantage {significant(completion.advantage)}, {completion.finish_reason}"
     )
     return f"{head}\n{_printable(completion.text)}"
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as a table: the verdict, one block a phase, the advice last."""
+    lines = [f"{plan.model} ({parameters(plan.geometry.parameters)}) on {plan.gpu.name}", plan.sentence + "."]
+    for phase in plan.phases:
+        lines.append(f"{phase.name}: {gib(phase.total_bytes)}")
+        lines += [f"  {gib(line.bytes):>10}  {line.name:<18} {line.formula}" for line in phase.lines]
+    cache = plan.kv_cache
+    lines.append(
+        f"KV cache: {cache.blocks:,} blocks of {cache.block_tokens} tokens, {thin(cache.tokens)} tokens, "
+        f"{plural(cache.full_length_sequences, 'full-length sequence')} at once"
+    )
+    return "\n".join([*lines, *plan.advice])
+
+
+def check_text(found: Mapping[str, Any]) -> str:
+    rows = [
+        f"{row['error']:+7.2%}  {gib(row['predicted_bytes']):>9} of {gib(row['measured_bytes']):>9}  {row['model']}"
+        for row in found["rows"]
+    ]
+    return "\n".join([*rows, f"mean {found['mean_abs_error']:.2%}, largest {found['max_abs_error']:.2%}"])
 
 
 def progress_line(run: Run, elapsed: float) -> str:

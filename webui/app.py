@@ -1,5 +1,6 @@
 """The pages put together, and how they are served."""
 
+import sys
 from typing import Any
 
 import gradio as gr
@@ -47,6 +48,9 @@ def serve(services: Services, **changes: Any) -> None:
     if not services.read_only:
         services.supervisor.start()
     try:
-        create_app(services).launch(**launch_arguments(services) | changes)
+        app = create_app(services)
+        _, address, _ = app.launch(**launch_arguments(services) | changes, prevent_thread_lock=True, quiet=True)
+        sys.stderr.write(f"Grouper is at {address}\n")
+        app.block_thread()
     finally:
         services.close()

@@ -1,14 +1,16 @@
 """What to change when a setting does not fit.
 
 Every lever below is pulled by itself, from the most harmless for the run to the least, and only as far as it takes to
-fit. The first three that succeed are the advice. Where no single lever is enough, pairs and then triples are tried.
+fit. Where fewer than three are enough by themselves, pairs and then triples are tried.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
+from core.budget.engine import non_kv_bytes, step_kv_bytes, visible_bytes
 from core.budget.geometry import Geometry
 from core.budget.plan import Plan, plan
 from core.budget.setting import Setting
@@ -18,6 +20,7 @@ from core.units import GIB, gib
 
 Values = dict[str, Any]
 WANTED = 3
+GRID = 20  # shares are tried in twentieths
 # From "nobody will notice" over "slower" to "another experiment".
 LEVERS = (
     "kv_asleep_in_update",
@@ -28,6 +31,7 @@ LEVERS = (
     "per_device_train_batch_size",
     "packed",
     "share_weights",
+    "engine_dtype",
     "optim",
     "adapter_dtype",
     "rank",
@@ -36,6 +40,7 @@ LEVERS = (
     "group_size",
     "fast_inference",
 )
+LAST_RESORT = "fast_inference"  # sampling without the engine is many times slower
 
 
 @dataclass(frozen=True)
@@ -49,45 +54,66 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """ "Set per_device_train_batch_size to 8: the peak becomes 21.3 GiB of 24.0 GiB"."""
-        what = " and ".join(f"{name} to {_shown(name, value)}" for name, value in self.fields)
+        """ "Set rank to 32 and optim to adamw_8bit: the peak becomes 21.3 GiB of 24.0 GiB"."""
+        *first, last = (f"{name} to {_shown(name, value)}" for name, value in self.fields)
+        what = f"{', '.join(first)} and {last}" if first else last
         return f"Set {what}: the peak becomes {gib(self.peak_bytes)} of {gib(self.capacity_bytes)}"
 
 
-def advice(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> tuple[Change, ...]:
-    """The three smallest changes that make the setting fit, each with its new peak; empty when nothing helps."""
-    steps = {lever: list(_steps(lever, gpu, setting)) for lever in LEVERS}
-    useful = [lever for lever in LEVERS if steps[lever]]
-    found: list[Change] = []
-    for size in (1, 2, 3):
-        for levers in combinations(useful, size):
-            change = _pull(geometry, gpu, setting, [steps[lever] for lever in levers])
+def advice(geometry: Geometry, gpu: GpuProfile, setting: Setting, levers: Sequence[str] = LEVERS) -> tuple[Change, ...]:
+    """The three smallest changes that make the setting fit, each with its new peak; empty when nothing helps.
+
+    levers   the fields that may be changed, most harmless first
+    """
+    steps = {lever: list(_steps(lever, geometry, gpu, setting)) for lever in levers}
+    useful = [lever for lever in levers if steps[lever]]
+    found: dict[tuple[str, ...], Change] = {}
+    for stage in _stages(useful):
+        for names in stage:
+            if any(set(enough) <= set(names) for enough in found):
+                continue  # a part of this is enough by itself
+            change = _pull(geometry, gpu, setting, [steps[name] for name in names])
             if change is not None:
-                found.append(change)
+                found[names] = change
             if len(found) == WANTED:
-                return tuple(found)
+                return tuple(found.values())
         if found:
             break
-    return tuple(found)
+    return tuple(found.values())
+
+
+def _stages(levers: list[str]) -> Iterator[list[tuple[str, ...]]]:
+    """Sets of levers to try, in stages; a later stage only when the earlier ones found nothing."""
+    mild = [lever for lever in levers if lever != LAST_RESORT]
+    last = (LAST_RESORT,) * (LAST_RESORT in levers)
+    singles, pairs, triples = ([*combinations(mild, size)] for size in (1, 2, 3))
+    yield singles + pairs + [last] * bool(last)
+    yield triples
+    yield [(*names, *last) for names in singles + pairs]
 
 
 def _pull(geometry: Geometry, gpu: GpuProfile, setting: Setting, levers: list[list[Values]]) -> Change | None:
-    """The mildest step of the last lever that fits, with the others pulled fully; None when even all the way fails."""
-    fixed: Values = {}
-    for steps in levers[:-1]:
-        fixed |= steps[-1]
-    if _attempt(geometry, gpu, setting, fixed | levers[-1][-1]) is None and len(levers) > 1:
+    """All levers pulled as far as they go, then each eased as far as it still fits; None where that is not enough."""
+    pulled = [steps[-1] for steps in levers]
+    fitting = _attempt(geometry, gpu, setting, pulled)
+    if fitting is None:
         return None
-    for step in levers[-1]:
-        values = fixed | step
-        tried = _attempt(geometry, gpu, setting, values)
-        if tried is not None:
-            named = tuple((name, value) for name, value in values.items() if getattr(setting, name) != value)
-            return Change(named, tried.setting, tried.peak_bytes, tried.capacity_bytes)
-    return None
+    for which, steps in enumerate(levers):
+        for step in steps[:-1]:
+            eased = [*pulled[:which], step, *pulled[which + 1 :]]
+            tried = _attempt(geometry, gpu, setting, eased)
+            if tried is not None:
+                pulled, fitting = eased, tried
+                break
+    names = [f.name for f in fields(Setting) if getattr(fitting.setting, f.name) != getattr(setting, f.name)]
+    changed = tuple((name, getattr(fitting.setting, name)) for name in names)
+    return Change(changed, fitting.setting, fitting.peak_bytes, fitting.capacity_bytes)
 
 
-def _attempt(geometry: Geometry, gpu: GpuProfile, setting: Setting, values: Values) -> Plan | None:
+def _attempt(geometry: Geometry, gpu: GpuProfile, setting: Setting, pulled: list[Values]) -> Plan | None:
+    values = {name: value for step in pulled for name, value in step.items()}
+    if values.get("share_weights", setting.share_weights):
+        values["engine_dtype"] = "nf4" if values.get("quantization", setting.quantization) == "nf4" else "bf16"
     try:
         tried = plan(geometry, gpu, replace(setting, **values))
     except InvalidInput:  # levers can contradict each other, and what remains is no advice
@@ -95,7 +121,7 @@ def _attempt(geometry: Geometry, gpu: GpuProfile, setting: Setting, values: Valu
     return tried if tried.fits else None
 
 
-def _steps(lever: str, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
+def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
     """Ever stronger values of one lever; none where it is already pulled or has no meaning here."""
     value, on_gpu, engine = getattr(setting, lever), gpu.kind != "cpu", setting.fast_inference
     if lever == "kv_asleep_in_update" and on_gpu and engine and not value:
@@ -105,13 +131,15 @@ def _steps(lever: str, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
     elif (lever == "gradient_checkpointing" and not value) or (lever == "packed" and not value):
         yield {lever: True}
     elif lever == "gpu_memory_utilization" and on_gpu and engine and setting.kv_cache_bytes is None:
-        yield from ({lever: share / 20} for share in _outwards(round(value * 20)))
+        yield from ({lever: share / GRID} for share in _shares(geometry, gpu, setting))
     elif lever == "kv_cache_bytes" and engine and (value or 0) > GIB:
         yield from ({lever: size * GIB} for size in range((value - 1) // GIB, 0, -1))
     elif lever == "per_device_train_batch_size":
         yield from ({lever: groups * setting.group_size} for groups in _fewer_groups(setting))
     elif lever == "share_weights" and on_gpu and engine and not value:
-        yield {lever: True, "adapter_sync": "lora", "engine_dtype": "nf4" if setting.quantization == "nf4" else "bf16"}
+        yield {lever: True, "adapter_sync": "lora"}
+    elif lever == "engine_dtype" and on_gpu and engine and value == "bf16" and not setting.share_weights:
+        yield {lever: "fp8"}
     elif lever == "optim" and value == "adamw":
         yield {lever: "adamw_8bit"}
     elif lever == "adapter_dtype" and value == "fp32":
@@ -119,7 +147,7 @@ def _steps(lever: str, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
     elif lever == "rank":
         yield from ({lever: rank, "max_lora_rank": None} for rank in (128, 64, 32, 16, 8) if rank < value)
     elif lever == "quantization" and value == "none":
-        yield {lever: "nf4", "engine_dtype": "nf4" if setting.share_weights else setting.engine_dtype}
+        yield {lever: "nf4"}
     elif lever == "completion_tokens":
         yield from ({lever: tokens} for tokens in _powers_below(value, 64))
     elif lever == "group_size":
@@ -129,9 +157,14 @@ def _steps(lever: str, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
         yield {lever: False, "share_weights": False}
 
 
-def _outwards(share: int) -> Iterable[int]:
-    """Shares in twentieths, lower first, then higher: a smaller engine frees memory, a larger one gets a KV cache."""
-    return (*range(share - 1, 1, -1), *range(share + 1, 20))
+def _shares(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Iterable[int]:
+    """Shares in twentieths, down to the least that holds a group of sequences; that one alone where it is above."""
+    a_group = replace(setting, max_num_seqs=setting.group_size)
+    least = non_kv_bytes(geometry, gpu, setting) + step_kv_bytes(geometry, gpu, a_group)
+    floor, now = math.ceil(least / visible_bytes(gpu) * GRID), round(setting.gpu_memory_utilization * GRID)
+    if floor >= GRID:
+        return ()
+    return range(now - 1, floor - 1, -1) if now > floor else (floor,) * (floor > now)
 
 
 def _fewer_groups(setting: Setting) -> list[int]:

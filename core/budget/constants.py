@@ -66,6 +66,8 @@ GPU_BATCHED_TOKENS, CPU_BATCHED_TOKENS = 8192, 4096  # EngineArgs.get_batch_defa
 MAX_SEQUENCES = 256  # likewise
 # Ranks its LoRA kernels are compiled for (vllm/config/lora.py).
 ENGINE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+# Architectures whose engine implementation gives the embeddings and the head an adapter slot as well.
+EMBEDDING_SLOT_TYPES = ("llama", "granite", "smollm3", "mixtral", "qwen3", "qwen3_moe")
 # The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. Read off vLLM's
 # start-up logs; 256 sequences of Llama 3 8B give 1.23 GiB where vLLM reports 1.26 (vllm-project/vllm 10511).
 PROFILE_I, PROFILE_H = 6, 8

@@ -22,11 +22,12 @@ def engine_weights(geometry: Geometry, setting: Setting) -> Line:
 
 
 def adapter_slots(geometry: Geometry, setting: Setting) -> Line:
-    """Room the engine keeps for one adapter: matrices for every linear layer, the embeddings and the head."""
+    """Room the engine keeps for one adapter: matrices for every linear layer, and for some models the embeddings."""
     if setting.adapter_sync == "merged":
         return Line("adapter slots", 0, "no slot: the engine gets merged weights")
-    sides = sum((p.inputs + p.outputs) * p.count for p in geometry.projections())
-    sides += 2 * (geometry.vocab_size + geometry.hidden_size)
+    sides = sum((p.inputs + p.outputs) * p.count for p in geometry.projections)
+    if geometry.model_type in c.EMBEDDING_SLOT_TYPES:
+        sides += 2 * (geometry.vocab_size + geometry.hidden_size)
     formula = f"1 slot x rank {setting.engine_rank} x {sides:,} inputs and outputs of all modules x {c.BF16} bytes"
     return Line("adapter slots", setting.engine_rank * sides * c.BF16, formula, VLLM)
 

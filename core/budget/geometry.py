@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
@@ -74,8 +75,12 @@ class Geometry:
     def dense_layers(self) -> int:
         return self.num_hidden_layers - self.sparse_layers
 
-    def projections(self) -> Iterator[Projection]:
+    @cached_property
+    def projections(self) -> tuple[Projection, ...]:
         """Every linear layer inside the decoder layers except the routers, which no adapter or quantiser touches."""
+        return tuple(self._projections())
+
+    def _projections(self) -> Iterator[Projection]:
         h, layers = self.hidden_size, self.num_hidden_layers
         yield Projection("q_proj", h, self.q_size, layers, self.qkv_bias)
         yield Projection("k_proj", h, self.kv_size, layers, self.qkv_bias)
@@ -96,24 +101,24 @@ class Geometry:
         routed = self.num_experts_per_tok * self.moe_intermediate_size
         return max(self.intermediate_size if self.dense_layers else 0, routed)
 
-    @property
+    @cached_property
     def linear_parameters(self) -> int:
         """Elements of the decoder's weight matrices: what a 4-bit quantiser packs, experts included."""
-        return sum(p.weights for p in self.projections())
+        return sum(p.weights for p in self.projections)
 
-    @property
+    @cached_property
     def expert_parameters(self) -> int:
-        return sum(p.weights for p in self.projections() if p.expert)
+        return sum(p.weights for p in self.projections if p.expert)
 
     @property
     def embedding_parameters(self) -> int:
         """Token embeddings and the language-model head, once where they are tied."""
         return self.vocab_size * self.hidden_size * (1 if self.tie_word_embeddings else 2)
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """Exact number of parameters, as the built model counts them."""
-        biases = sum(p.outputs * p.count for p in self.projections() if p.bias)
+        biases = sum(p.outputs * p.count for p in self.projections if p.bias)
         routers = self.sparse_layers * self.num_experts * self.hidden_size
         norms = self.num_hidden_layers * self.norms_per_layer * self.hidden_size + self.hidden_size
         qk_norms = 2 * self.head_dim * self.num_hidden_layers if self.qk_norm else 0

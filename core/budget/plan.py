@@ -23,6 +23,7 @@ class Plan:
     """A run's memory. Bytes are predictions of the driver's count, so a plan that fits leaves room to spare.
 
     kv_cache   what the engine's cache holds; where there is no engine, what generate keeps for one step
+    levers     the settings that advice may change; empty: all it knows
     """
 
     model: str
@@ -31,6 +32,7 @@ class Plan:
     setting: Setting
     phases: tuple[Phase, ...]
     kv_cache: KvCache
+    levers: tuple[str, ...] = ()
 
     @property
     def capacity_bytes(self) -> int:
@@ -65,11 +67,11 @@ class Plan:
     @cached_property
     def advice(self) -> tuple[str, ...]:
         """What to change, most harmless first; empty when the plan fits."""
-        from core.budget.advice import advice  # a plan is tried for every change it might advise
+        from core.budget.advice import LEVERS, advice  # which tries a plan for every change it might advise
 
         if self.fits:
             return ()
-        changes = advice(self.geometry, self.gpu, self.setting)
+        changes = advice(self.geometry, self.gpu, self.setting, self.levers or LEVERS)
         return tuple(change.sentence for change in changes) or (NOTHING_HELPS,)
 
     def to_json(self) -> dict[str, object]:
@@ -90,10 +92,13 @@ class Plan:
 NOTHING_HELPS = "No change of the settings makes this fit: choose a smaller model or a GPU with more memory"
 
 
-def plan(geometry: Geometry, gpu: GpuProfile, setting: Setting, model_name: str = "") -> Plan:
+def plan(
+    geometry: Geometry, gpu: GpuProfile, setting: Setting, model_name: str = "", levers: tuple[str, ...] = ()
+) -> Plan:
     """The memory of a run with this model, GPU and setting.
 
     model_name   how the plan calls the model
+    levers       the settings that its advice may change; empty: all of core.budget.advice.LEVERS
 
     Raises InvalidInput where the setting contradicts the model or the GPU.
     """
@@ -114,7 +119,7 @@ def plan(geometry: Geometry, gpu: GpuProfile, setting: Setting, model_name: str 
         _phase("sync", gpu, [*awake, _synced(geometry, setting, trained), states]),
         busiest("update", _update(geometry, gpu, setting, updating, count)),
     )
-    return Plan(model_name or geometry.model_type, geometry, gpu, setting, phases, cache)
+    return Plan(model_name or geometry.model_type, geometry, gpu, setting, phases, cache, levers)
 
 
 def check_together(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> None:
@@ -173,7 +178,7 @@ def _synced(geometry: Geometry, setting: Setting, trained: Line) -> Line:
         width = c.FP32 if setting.adapter_dtype == "fp32" else c.BF16
         copy = trained.bytes // width * c.BF16
         return Line("adapter", trained.bytes + copy, f"{trained.formula} + a bf16 copy for the engine", trained.source)
-    largest = max(p.inputs * p.outputs for p in geometry.projections())
+    largest = max(p.inputs * p.outputs for p in geometry.projections)
     merged = largest * (2 * c.FP32 + c.BF16)
     formula = f"{trained.formula} + one matrix of {largest:,} weights merged in fp32 ({merged / MIB:,.0f} MiB)"
     return Line("adapter", trained.bytes + merged, formula, trained.source)

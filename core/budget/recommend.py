@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from core.budget.engine import non_kv_bytes, step_kv_bytes, visible_bytes
-from core.budget.geometry import LINEAR_MODULES, Geometry
+from core.budget.geometry import ATTENTION, LINEAR_MODULES, Geometry
 from core.budget.plan import Plan, plan
 from core.budget.setting import Setting
 from core.budget.weights import adapter_parameters
@@ -24,9 +24,9 @@ USUAL_SHARE = 0.5
 GRID = 20  # shares are given in twentieths
 PASS_TOKENS = 16_384  # tokens in one pass that keep a GPU busy; more only costs memory
 PROMPT_TOKENS = 256
-COMPLETIONS = (2048, 1024, 512, 256, 128, 64)
+GPU_COMPLETIONS = (1024, 512, 256, 128, 64)
+CPU_COMPLETIONS = (256, 128, 64)  # a CPU samples some hundreds of tokens a second: longer ones fit, but take minutes
 GROUPS = (8, 4)
-SERVED = 4  # the KV cache must hold a quarter of the step's completions at full length, or sampling crawls
 ENGINE = ("engine weights", "engine overhead", "KV cache", "adapter slots")
 
 
@@ -53,44 +53,51 @@ def recommend(geometry: Geometry, gpu: GpuProfile, share_weights: bool | None = 
 
     share_weights   whether engine and trainer can use one copy of the base weights; None: on a GPU yes, on a CPU no
     """
-    rank = _rank(geometry)
     sharing = gpu.kind != "cpu" if share_weights is None else share_weights
     best: Plan | None = None
-    for candidate in _candidates(geometry, gpu, rank, sharing):
+    for candidate in _candidates(geometry, gpu, sharing):
         best = plan(geometry, gpu, _with_share(geometry, gpu, candidate))
-        if best.fits and _serves(best):
+        if best.fits and best.kv_cache.full_length_sequences >= best.setting.group_size:
             break
     assert best is not None  # there is always a candidate
     return Recommendation(best.setting, _choices(geometry, gpu, best), best)
 
 
-def _rank(geometry: Geometry) -> int:
-    """The largest usual rank whose adapter is within a twentieth of the model."""
+def _candidates(geometry: Geometry, gpu: GpuProfile, sharing: bool) -> Iterator[Setting]:
+    """Settings from the most to the least wished for.
+
+    Given up in this order: half of the rank, the larger group, long completions, 16-bit weights. A CPU has no 4-bit
+    engine; there, keeping activations instead of recomputing them is given up first.
+    """
+    start = _start(geometry, gpu, sharing)
+    longest = geometry.max_position_embeddings - PROMPT_TOKENS
+    if gpu.kind == "cpu":
+        ways = [(start, CPU_COMPLETIONS[:1]), (replace(start, gradient_checkpointing=True), CPU_COMPLETIONS)]
+    else:
+        ways = [(start, GPU_COMPLETIONS), (_in_nf4(start), GPU_COMPLETIONS)]
+    for stored, lengths in ways:
+        for tokens in lengths:
+            for group in GROUPS:
+                for rank in (start.rank, max(8, start.rank // 2)):
+                    sized = replace(stored, rank=rank, group_size=group, completion_tokens=min(tokens, longest))
+                    yield replace(sized, per_device_train_batch_size=_micro_batch(sized))
+
+
+def _start(geometry: Geometry, gpu: GpuProfile, sharing: bool) -> Setting:
+    """What is common to all candidates. A mixture's adapter stays on the attention: its experts are too many."""
+    modules = ATTENTION if geometry.sparse_layers else LINEAR_MODULES
     most = geometry.parameters * ADAPTER_SHARE
-    fitting = (rank for rank in RANKS if adapter_parameters(geometry, rank, LINEAR_MODULES) <= most)
-    return next(fitting, RANKS[-1])
+    fitting = (rank for rank in RANKS if adapter_parameters(geometry, rank, modules) <= most)
+    common = Setting(rank=next(fitting, RANKS[-1]), target_modules=modules, prompt_tokens=PROMPT_TOKENS)
+    if gpu.kind == "cpu":
+        common = replace(common, gradient_checkpointing=False, head="chunked", adapter_sync="merged")
+        return replace(common, prompts_per_step=4, packed=True)
+    return replace(common, prompts_per_step=8, share_weights=sharing)
 
 
-def _candidates(geometry: Geometry, gpu: GpuProfile, rank: int, sharing: bool) -> Iterator[Setting]:
-    """Settings from the most to the least wished for. Long completions go first, then 16-bit weights, then the group."""
-    on_cpu = gpu.kind == "cpu"
-    start = Setting(rank=rank, prompts_per_step=4 if on_cpu else 8, prompt_tokens=PROMPT_TOKENS, share_weights=sharing)
-    if on_cpu:
-        start = replace(start, head="chunked", adapter_sync="merged", packed=True, share_weights=False)
-    lengths = [tokens for tokens in COMPLETIONS if tokens + PROMPT_TOKENS <= geometry.max_position_embeddings]
-    for quantization in ("none",) if on_cpu else ("none", "nf4"):
-        engine_dtype = "nf4" if quantization == "nf4" and sharing else "bf16"
-        for group in GROUPS:
-            for tokens in lengths[1:] if on_cpu else lengths:
-                sized = replace(
-                    start,
-                    quantization=quantization,
-                    engine_dtype=engine_dtype,
-                    group_size=group,
-                    completion_tokens=tokens,
-                    per_device_train_batch_size=None,
-                )
-                yield replace(sized, per_device_train_batch_size=_micro_batch(sized))
+def _in_nf4(setting: Setting) -> Setting:
+    """The setting with 4-bit base weights, in the engine too where it shares them."""
+    return replace(setting, quantization="nf4", engine_dtype="nf4" if setting.share_weights else "bf16")
 
 
 def _micro_batch(setting: Setting) -> int:
@@ -119,15 +126,14 @@ def _beside_the_engine(plan: Plan) -> int:
     return max(sum(line.bytes for line in part.lines if line.name not in engine) for part in parts)
 
 
-def _serves(plan: Plan) -> bool:
-    return plan.kv_cache.full_length_sequences >= plan.setting.completions_per_step // SERVED
-
-
 def _choices(geometry: Geometry, gpu: GpuProfile, best: Plan) -> tuple[Choice, ...]:
     setting, cache = best.setting, best.kv_cache
-    share = adapter_parameters(geometry, setting.rank, LINEAR_MODULES) / geometry.parameters
+    share = adapter_parameters(geometry, setting.rank, setting.target_modules) / geometry.parameters
+    rank = "the largest whose adapter stays within 5 % of the model"
+    if setting.rank < _start(geometry, gpu, setting.share_weights).rank:
+        rank = "half of what the model would carry, because more does not fit"
     reasons = {
-        "rank": f"the largest whose adapter stays within 5 % of the model: it is {share:.1%} of it",
+        "rank": f"{rank}: the adapter is {share:.1%} of its size",
         "quantization": "16-bit weights fit" if setting.quantization == "none" else "16-bit weights leave no room",
         "group_size": "enough completions of one prompt for a steady comparison, and whole groups fit in a pass",
         "completion_tokens": f"the longest for which {cache.full_length_sequences} full sequences fit the KV cache",

@@ -39,7 +39,7 @@ def base_weights(geometry: Geometry, storage: str, name: str = "base weights", p
 
 def adapter_parameters(geometry: Geometry, rank: int, modules: tuple[str, ...], packed_experts: bool = True) -> int:
     """Trainable numbers of a LoRA adapter: rank x (inputs + outputs) for every matrix it touches."""
-    touched = [p for p in geometry.projections() if p.name in modules]
+    touched = [p for p in geometry.projections if p.name in modules]
     if not packed_experts:
         return sum(_lora(p, rank) for p in touched)
     plain = sum(_lora(p, rank) for p in touched if not p.expert)

@@ -4,7 +4,7 @@ Meets the worker only in the store and on the command line.
 """
 
 from core.jobs.builtin import prepare_builtin
-from core.jobs.planning import preview
+from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
 from core.jobs.stack import Stack, detected_gpu, stack_report
 from core.jobs.submission import delete, log_tail, stop, submit
@@ -14,9 +14,12 @@ __all__ = [
     "Stack",
     "Supervisor",
     "check",
+    "check_measurements",
     "delete",
     "detected_gpu",
     "log_tail",
+    "make_setting",
+    "plan_setting",
     "prepare_builtin",
     "preview",
     "stack_report",

@@ -1,8 +1,15 @@
-"""The memory plan of a config: config and model geometry translated for the planner."""
+"""Memory plans: a config, or loose settings, and a model's geometry translated for the planner."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 from core import budget
 from core.catalogue import load_catalogue
 from core.config import RunConfig
+from core.errors import InvalidInput
 from core.jobs.stack import stack_report
 from core.models import locate, read_config
 from core.settings import Settings
@@ -11,12 +18,38 @@ from core.units import GIB
 
 def preview(settings: Settings, config: RunConfig) -> budget.Plan:
     """Where the memory of a run with this config will go. Raises InvalidInput for an unknown model or GPU."""
+    setting = setting_of(config, stack_report().engine != "transformers")
+    return plan_setting(settings, config.model, config.gpu, setting)
+
+
+def plan_setting(settings: Settings, model: str, gpu: str, setting: budget.Setting) -> budget.Plan:
+    """The plan of a setting for a model and GPU by name."""
     catalogue = load_catalogue()
-    source = locate(config.model, catalogue, settings.models)
-    geometry = budget.geometry_from_config(read_config(source), config.model)
-    return budget.plan(
-        geometry, catalogue.gpu(config.gpu), setting_of(config, stack_report().engine != "transformers"), config.model
-    )
+    source = locate(model, catalogue, settings.models)
+    geometry = budget.geometry_from_config(read_config(source), model)
+    return budget.plan(geometry, catalogue.gpu(gpu), setting, source.known.alias if source.known else model)
+
+
+def make_setting(values: Mapping[str, Any]) -> budget.Setting:
+    """A planner setting from loose values; InvalidInput names one that does not exist."""
+    known = [field.name for field in fields(budget.Setting)]
+    for name, value in values.items():
+        if name not in known:
+            raise InvalidInput(name, value, "a setting the planner does not have", f"use one of {', '.join(known)}")
+    taken: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return budget.Setting(**taken)
+
+
+def check_measurements(path: Path) -> dict[str, Any]:
+    """The planner against the published measurements in a file of the form {"rows": [...]}.
+
+    Raises InvalidInput when the file cannot be read as such.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InvalidInput("--check", str(path), "which is no file of measurements", 'give it "rows"') from None
+    return budget.check(rows, load_catalogue())
 
 
 def setting_of(config: RunConfig, engine_attached: bool = True) -> budget.Setting:

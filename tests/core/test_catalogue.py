@@ -30,7 +30,7 @@ def test_a_base_model_row_is_complete(model) -> None:
     assert model.hub_id.count("/") == 1
     assert model.source
     assert model.licence
-    assert model.context_length >= 4096
+    assert model.context_length >= 2048
     geometry = model.geometry
     assert geometry["num_attention_heads"] % geometry["num_key_value_heads"] == 0
     assert {"model_type", "hidden_size", "intermediate_size", "head_dim", "tie_word_embeddings"} <= set(geometry)

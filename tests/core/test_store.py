@@ -174,9 +174,14 @@ def test_deleting_leaves_nothing(database: Database) -> None:
 
 def test_a_failed_write_leaves_no_trace(database: Database) -> None:
     run_id = queue(database)
-    with pytest.raises(ZeroDivisionError), database.writing() as connection:
-        recording.record_step(connection, run_id, a_step(1))
-        _ = 1 / 0
+
+    def fail_midway() -> None:
+        with database.writing() as connection:
+            recording.record_step(connection, run_id, a_step(1))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_midway()
     with database.reading() as connection:
         assert browsing.list_steps(connection, run_id) == []
 

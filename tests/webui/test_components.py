@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samples import HOSTILE, sampled
 
+from core.budget import NAMES
 from core.config import make_config
 from core.runs import Completion, Event, LoadPhase, RewardScore, Run, RunStatus
 from core.units import GIB
@@ -139,13 +140,14 @@ def test_time_is_split_into_loading_and_training() -> None:
 
 def plan_of(capacity: int, fits: bool) -> Any:
     lines = [SimpleNamespace(name=name, bytes=GIB, formula=f"<{name}>") for name in COLOURS]
-    phase = SimpleNamespace(lines=lines, total_bytes=GIB * len(lines))
+    phase = SimpleNamespace(name="training", lines=lines, total_bytes=GIB * len(lines))
     cache = SimpleNamespace(bytes=GIB, blocks=100, tokens=1600, full_length_sequences=5.5)
     return SimpleNamespace(
         fits=fits,
         sentence="It <fits>.",
         capacity_bytes=capacity,
-        phases={"training": phase},
+        advice=() if fits else ("Lower <rank> to 32.",),
+        phases=(phase,),
         peak_bytes=phase.total_bytes,
         peak_phase="training",
         kv_cache=cache,
@@ -164,7 +166,13 @@ def test_a_plan_that_fits_has_no_hatching() -> None:
 def test_what_does_not_fit_is_hatched_beyond_the_capacity() -> None:
     html = budget_bar(plan_of(8 * GIB, fits=False), "RTX 3070")
     assert "does-not-fit" in html
+    assert "<li>Lower &lt;rank&gt; to 32.</li>" in html
     assert re.search(r'class="beyond" style="left:72.727%;width:27.273%"', html)
+
+
+def test_every_line_of_a_plan_has_a_colour_of_its_own() -> None:
+    assert tuple(COLOURS) == NAMES
+    assert len(set(COLOURS.values())) == len(NAMES)
 
 
 def test_segments_keep_the_order_of_the_plan() -> None:

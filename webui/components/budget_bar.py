@@ -1,13 +1,9 @@
 """The memory plan as bars: one per phase, segments always in the same order, the device's capacity as a line."""
 
-from typing import TYPE_CHECKING, Any
-
+from core.budget import NAMES, Phase, Plan
 from core.units import gib, plural, thin
 from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc
-
-if TYPE_CHECKING:
-    from core.budget import Plan
 
 # One colour a line, the same in every plan; neighbours in the bar differ in lightness as well as in hue.
 COLOURS = {
@@ -25,43 +21,45 @@ COLOURS = {
 }
 
 
-def budget_bar(plan: "Plan", device: str) -> str:
+def budget_bar(plan: Plan, device: str) -> str:
     """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand."""
-    scale = max([plan.capacity_bytes, *(phase.total_bytes for phase in plan.phases.values())])
+    scale = max([plan.capacity_bytes, *(phase.total_bytes for phase in plan.phases)])
     verdict = "fits" if plan.fits else "does-not-fit"
-    bars = "".join(_phase_bar(name, phase, plan, scale) for name, phase in plan.phases.items())
+    bars = "".join(_phase_bar(phase, plan, scale) for phase in plan.phases)
     return (
         f'<section class="budget {verdict}" aria-label="Memory plan">'
-        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>'
+        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>{_advice(plan)}'
         f"{bars}{_axis(plan.capacity_bytes, scale, device)}{legend(_largest(plan))}"
         f"{_cache(plan)}{_table(plan)}</section>"
     )
 
 
-def _phase_bar(name: str, phase: Any, plan: "Plan", scale: int) -> str:
-    peak = ' <span class="soft">· peak</span>' if name == plan.peak_phase else ""
+def _advice(plan: Plan) -> str:
+    """What to change when it does not fit, most harmless first."""
+    return f'<ul class="advice">{"".join(f"<li>{esc(text)}</li>" for text in plan.advice)}</ul>' if plan.advice else ""
+
+
+def _phase_bar(phase: Phase, plan: Plan, scale: int) -> str:
+    peak = ' <span class="soft">· peak</span>' if phase.name == plan.peak_phase else ""
     return (
-        f'<div class="phase"><div class="phase-head"><h4>{esc(capitalised(name))}{peak}</h4>'
+        f'<div class="phase"><div class="phase-head"><h4>{esc(capitalised(phase.name))}{peak}</h4>'
         f"<span>{gib(phase.total_bytes)}</span></div>"
-        f"{stacked_bar(_segments(phase), scale, capitalised(name), limit=plan.capacity_bytes)}</div>"
+        f"{stacked_bar(_segments(phase), scale, capitalised(phase.name), limit=plan.capacity_bytes)}</div>"
     )
 
 
-def _segments(phase: Any) -> list[Segment]:
+def _segments(phase: Phase) -> list[Segment]:
     return [
         Segment(capitalised(line.name), line.bytes, gib(line.bytes), COLOURS.get(line.name, "--budget-11"))
         for line in phase.lines
     ]
 
 
-def _largest(plan: "Plan") -> list[Segment]:
-    """Every line once, at its largest; phases list their lines in the fixed order."""
-    found: dict[str, Segment] = {}
-    for phase in plan.phases.values():
-        for segment in _segments(phase):
-            if segment.name not in found or segment.size > found[segment.name].size:
-                found[segment.name] = segment
-    return list(found.values())
+def _largest(plan: Plan) -> list[Segment]:
+    """Every line once, at its largest."""
+    segments = [segment for phase in plan.phases for segment in _segments(phase)]
+    largest = {segment.name: segment for segment in sorted(segments, key=lambda segment: segment.size)}
+    return [largest[capitalised(name)] for name in NAMES if capitalised(name) in largest]
 
 
 def _axis(capacity: int, scale: int, device: str) -> str:
@@ -73,24 +71,23 @@ def _axis(capacity: int, scale: int, device: str) -> str:
     )
 
 
-def _cache(plan: "Plan") -> str:
+def _cache(plan: Plan) -> str:
     cache = plan.kv_cache
-    if not getattr(cache, "tokens", 0):
+    if not cache.tokens:
         return ""
     return (
-        f'<p class="soft">KV cache: {thin(cache.tokens)} tokens in {plural(cache.blocks, "block")}, room for '
-        f"{plural(int(cache.full_length_sequences), 'sequence')} of full length at once.</p>"
+        f'<p class="soft">KV cache: {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks, room for '
+        f"{plural(cache.full_length_sequences, 'sequence')} of full length at once.</p>"
     )
 
 
-def _table(plan: "Plan") -> str:
+def _table(plan: Plan) -> str:
     """Every line of every phase with the formula that gave it."""
     rows = "".join(
-        f'<tr><th scope="row">{esc(capitalised(line.name))}</th><td class="soft">{esc(name)}</td>'
+        f'<tr><th scope="row">{esc(capitalised(line.name))}</th><td class="soft">{esc(phase.name)}</td>'
         f'<td class="number">{gib(line.bytes)}</td><td class="soft">{esc(line.formula)}</td></tr>'
-        for name, phase in plan.phases.items()
+        for phase in plan.phases
         for line in phase.lines
-        if line.bytes
     )
     return (
         '<details class="fold" data-key="budget-table"><summary>Every line and its formula</summary>'

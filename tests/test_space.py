@@ -1,0 +1,79 @@
+"""A Hugging Face Space: only requirements.txt, no training stack; runs are shown, training is explained away."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+from tests_support import a_step
+
+from core.config import make_config
+from core.runs import RunStatus
+from core.settings import PROJECT, load_settings
+from core.store import lifecycle, open_database, recording
+
+pytestmark = [pytest.mark.network, pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def light_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("space") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+    subprocess.run([*install, "-r", PROJECT / "requirements.txt"], check=True, cwd=PROJECT)
+    return python
+
+
+def test_the_dashboard_without_the_training_stack(
+    light_python: Path, tmp_path: Path, chromium_path: str | None
+) -> None:
+    database = open_database(load_settings({"GROUPER_HOME": str(tmp_path)}).database_url)
+    with database.writing() as connection:
+        config = make_config({"model": "smollm2-135m", "recipe": "addition", "rank": 16})
+        run = lifecycle.enqueue(connection, config, name="stored earlier")
+        recording.record_step(connection, run.id, a_step(1))
+        lifecycle.move(connection, run.id, RunStatus.CANCELLED)
+    database.close()
+    missing = subprocess.run(
+        [light_python, "-c", "import torch"], capture_output=True, text=True, cwd=PROJECT, check=False
+    )
+    assert "No module named 'torch'" in missing.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "GROUPER_HOME": str(tmp_path), "GRADIO_SERVER_PORT": str(port)}
+    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", "SPACE_ID": "someone/grouper"}
+    log = (tmp_path / "space.log").open("w")
+    server = subprocess.Popen([light_python, "app.py"], cwd=PROJECT, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, tmp_path / "space.log", server)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(address)
+            page.get_by_text("cannot train").first.wait_for(timeout=30_000)
+            page.goto(f"{address}/runs")
+            page.get_by_text("stored earlier").first.wait_for(timeout=30_000)
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        log.close()
+
+
+def wait_for(url: str, log: Path, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=30):
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())
