@@ -70,6 +70,7 @@ def launch(
     seed: Annotated[int | None, typer.Option(help="Decides data, adapter start and sampling.")] = None,
     assignments: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any config field.")] = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="A name for the run.")] = "",
+    insist: Annotated[bool, typer.Option("--insist", help="Launch although the memory plan does not fit.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -78,7 +79,7 @@ def launch(
     overrides = {**parse_assignments(assignments), **_set(given)}
     config = compose(recipe, model, gpu or jobs.detected_gpu().id, overrides)
     settings, database = _open()
-    run = jobs.submit(database, settings, config, name=name, who="command line")
+    run = jobs.submit(database, settings, config, name=name, who="command line", insist=insist)
     _note(f"Run {run.id} ({run.name}) is {run.status}.")
     if not wait:
         _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")

@@ -2,15 +2,18 @@
 
 import json
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from core.catalogue import BaseModel, Catalogue
 from core.errors import InvalidInput, NotFound
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
-HUB_TIMEOUT_S = 8.0
+HUB_TIMEOUT_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def read_config(source: ModelSource) -> dict[str, Any]:
 
 def fetch_hub_file(hub_id: str, filename: str) -> str:
     """Path of one small file of a Hub model, downloaded if this disk does not have it yet."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -70,6 +73,11 @@ def fetch_hub_file(hub_id: str, filename: str) -> str:
         RepositoryNotFoundError,
     )
 
+    cached = try_to_load_from_cache(hub_id, filename)
+    if isinstance(cached, str):
+        return cached
+    if not _hub_answers():
+        raise _out_of_reach(hub_id)
     try:
         return str(hf_hub_download(hub_id, filename, etag_timeout=HUB_TIMEOUT_S))
     except GatedRepoError:
@@ -77,12 +85,7 @@ def fetch_hub_file(hub_id: str, filename: str) -> str:
             "model", hub_id, "whose licence has to be accepted first", "accept it on its Hub page and set HF_TOKEN"
         ) from None
     except LocalEntryNotFoundError:
-        raise InvalidInput(
-            "model",
-            hub_id,
-            "which is not on this disk, and the Hugging Face Hub cannot be reached",
-            "check the connection, or name a local folder or smollm2-135m",
-        ) from None
+        raise _out_of_reach(hub_id) from None
     except (RepositoryNotFoundError, EntryNotFoundError):
         raise NotFound(
             "model",
@@ -90,6 +93,29 @@ def fetch_hub_file(hub_id: str, filename: str) -> str:
             "which the Hugging Face Hub does not have",
             "check the spelling; private models need HF_TOKEN",
         ) from None
+
+
+def _hub_answers() -> bool:
+    """Whether a connection to the Hub can be made; the library itself would try for half a minute."""
+    from huggingface_hub.constants import ENDPOINT
+
+    if getproxies():
+        return True  # the proxy decides
+    address = urlsplit(ENDPOINT)
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 443), timeout=HUB_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
+
+
+def _out_of_reach(hub_id: str) -> InvalidInput:
+    return InvalidInput(
+        "model",
+        hub_id,
+        "which is not on this disk, and the Hugging Face Hub cannot be reached",
+        "check the connection, or name a local folder or smollm2-135m",
+    )
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,15 +1,11 @@
 """A Hugging Face Space: only requirements.txt, no training stack; runs are shown, training is explained away."""
 
-import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from dashboard_support import browsing, serving
 from tests_support import a_step
 
 from core.config import make_config
@@ -44,36 +40,12 @@ def test_the_dashboard_without_the_training_stack(
         [light_python, "-c", "import torch"], capture_output=True, text=True, cwd=PROJECT, check=False
     )
     assert "No module named 'torch'" in missing.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "GROUPER_HOME": str(tmp_path), "GRADIO_SERVER_PORT": str(port)}
-    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", "SPACE_ID": "someone/grouper"}
-    log = (tmp_path / "space.log").open("w")
-    server = subprocess.Popen([light_python, "app.py"], cwd=PROJECT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, tmp_path / "space.log", server)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-            page = browser.new_page()
-            page.goto(address)
-            page.get_by_text("cannot train").first.wait_for(timeout=30_000)
-            page.goto(f"{address}/runs")
-            page.get_by_text("stored earlier").first.wait_for(timeout=30_000)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        log.close()
-
-
-def wait_for(url: str, log: Path, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=30):
-                return
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(log.read_text())
+    with (
+        serving(tmp_path, str(light_python), SPACE_ID="someone/grouper") as address,
+        browsing(chromium_path) as browser,
+    ):
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_text("cannot train").first.wait_for(timeout=30_000)
+        page.goto(f"{address}/runs")
+        page.get_by_text("stored earlier").first.wait_for(timeout=30_000)

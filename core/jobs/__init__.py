@@ -4,6 +4,7 @@ Meets the worker only in the store and on the command line.
 """
 
 from core.jobs.builtin import prepare_builtin
+from core.jobs.fitting import remedies
 from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
 from core.jobs.stack import Stack, detected_gpu, stack_report
@@ -22,6 +23,7 @@ __all__ = [
     "plan_setting",
     "prepare_builtin",
     "preview",
+    "remedies",
     "stack_report",
     "stop",
     "submit",

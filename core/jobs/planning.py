@@ -18,16 +18,19 @@ from core.units import GIB
 
 def preview(settings: Settings, config: RunConfig) -> budget.Plan:
     """Where the memory of a run with this config will go. Raises InvalidInput for an unknown model or GPU."""
-    setting = setting_of(config, stack_report().engine != "transformers")
-    return plan_setting(settings, config.model, config.gpu, setting)
+    return plan_setting(settings, config.model, config.gpu, setting_of(config))
 
 
 def plan_setting(settings: Settings, model: str, gpu: str, setting: budget.Setting) -> budget.Plan:
     """The plan of a setting for a model and GPU by name."""
-    catalogue = load_catalogue()
-    source = locate(model, catalogue, settings.models)
-    geometry = budget.geometry_from_config(read_config(source), model)
-    return budget.plan(geometry, catalogue.gpu(gpu), setting, source.known.alias if source.known else model)
+    known = load_catalogue().model(model)
+    geometry, profile = geometry_of(settings, model), load_catalogue().gpu(gpu)
+    return budget.plan(geometry, profile, setting, known.alias if known else model)
+
+
+def geometry_of(settings: Settings, model: str) -> budget.Geometry:
+    """The shape of a model by name. Raises InvalidInput when it cannot be found or is not understood."""
+    return budget.geometry_from_config(read_config(locate(model, load_catalogue(), settings.models)), model)
 
 
 def make_setting(values: Mapping[str, Any]) -> budget.Setting:
@@ -52,8 +55,8 @@ def check_measurements(path: Path) -> dict[str, Any]:
     return budget.check(rows, load_catalogue())
 
 
-def setting_of(config: RunConfig, engine_attached: bool = True) -> budget.Setting:
-    """A config in the planner's words, with the choices that the worker makes by itself."""
+def setting_of(config: RunConfig) -> budget.Setting:
+    """A config in the planner's words, with the choices that the worker makes by itself here."""
     on_cpu = load_catalogue().gpu(config.gpu).kind == "cpu"
     return budget.Setting(
         rank=config.rank,
@@ -63,7 +66,7 @@ def setting_of(config: RunConfig, engine_attached: bool = True) -> budget.Settin
         gradient_checkpointing=config.gradient_checkpointing,
         head="chunked",
         packed=True,
-        fast_inference=engine_attached and config.fast_inference != "off",
+        fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
         adapter_sync="merged",
         gpu_memory_utilization=config.gpu_memory_utilization,
         kv_cache_bytes=config.kv_cache_gib * GIB if on_cpu else None,

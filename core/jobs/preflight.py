@@ -6,7 +6,7 @@ from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import InvalidInput
 from core.jobs.stack import detected_gpu, stack_report, vllm_problem
-from core.models import ModelSource, context_length, locate, read_config
+from core.models import ModelSource, context_length, fetch_hub_file, locate, read_config
 from core.recipes import get_recipe
 from core.settings import Settings
 from core.units import GIB, gib
@@ -21,6 +21,8 @@ def check(settings: Settings, config: RunConfig) -> ModelSource:
     get_recipe(config.recipe).weights(config.reward_weights)
     profile = catalogue.gpu(config.gpu)
     source = locate(config.model, catalogue, settings.models)
+    if source.kind == "hub":
+        fetch_hub_file(source.hub_id, "config.json")  # says now what the worker would find out minutes later
     model_config = read_config(source)
     _check_lengths(config, model_config)
     _check_stack(config)

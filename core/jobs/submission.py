@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from core.config import RunConfig
+from core.jobs.fitting import refuse_unless_fits
 from core.jobs.preflight import check
 from core.jobs.supervisor import tick
 from core.runs import Run, RunStatus
@@ -21,13 +22,17 @@ def submit(
     name: str = "",
     request: str | None = None,
     who: str = "page",
+    insist: bool = False,
 ) -> Run:
     """Checks the config, queues a run of it, and starts its worker if the device is free.
 
     request  names this click or command; the same one again returns the same run
+    insist   launch although the memory plan does not fit
     Raises InvalidInput before anything is stored when the run cannot work here.
     """
     check(settings, config)
+    if not insist:
+        refuse_unless_fits(settings, config)
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request)
     tick(database, settings)

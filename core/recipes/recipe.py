@@ -63,7 +63,10 @@ class Recipe:
         """The text of one prompt, to show what the model is asked. Empty when it needs data that is elsewhere."""
         if self.needs_dataset:
             return ""
-        return "\n\n".join(message["content"] for message in self.examples(1, seed=0)[0].prompt)
+        messages = self.examples(1, seed=0)[0].prompt
+        if len(messages) == 1:
+            return messages[0]["content"]
+        return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
 
     def weights(self, chosen: Mapping[str, float]) -> dict[str, float]:
         """Each reward function's weight, the recipe's own where `chosen` has none.

@@ -1,21 +1,16 @@
 """A dashboard's state with a run of every kind, written through the store as a worker would."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_support import browsing, serving
 from samples import HOSTILE, STEPS, add_run, end_run
 
 from core.runs import Failure, RunStatus
-from core.settings import PROJECT, load_settings, worker_environment
+from core.settings import load_settings
 from core.store import Database, open_database
 
 
@@ -50,48 +45,15 @@ def runs(database: Database) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def dashboard(home: Path, runs: dict[str, str]) -> Iterator[str]:
-    """The address of `python app.py` over these runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = worker_environment(load_settings({"GROUPER_HOME": str(home)}))
-    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
-    log = home / "dashboard.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=PROJECT, env=environment, stdout=output, stderr=output
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(address, process, log)
+    """The address of a dashboard over these runs."""
+    with serving(home) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"the dashboard did not come up:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 @pytest.fixture(scope="session")
-def chromium(chromium_path: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_path, args=["--no-sandbox", "--disable-gpu", *quiet]
-        )
+def chromium(chromium_path: str | None) -> Iterator[Any]:
+    with browsing(chromium_path) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The memory plan as bars: one per phase, segments always in the same order, the device's capacity as a line."""
 
+from collections.abc import Sequence
+
 from core.budget import NAMES, Phase, Plan
 from core.units import gib, plural, thin
 from webui.components.stacked_bar import Segment, legend, stacked_bar
@@ -21,22 +23,26 @@ COLOURS = {
 }
 
 
-def budget_bar(plan: Plan, device: str) -> str:
-    """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand."""
+def budget_bar(plan: Plan, device: str, advice: Sequence[str] = ()) -> str:
+    """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand.
+
+    advice  what to change when it does not fit, most harmless first
+    """
     scale = max([plan.capacity_bytes, *(phase.total_bytes for phase in plan.phases)])
     verdict = "fits" if plan.fits else "does-not-fit"
     bars = "".join(_phase_bar(phase, plan, scale) for phase in plan.phases)
     return (
         f'<section class="budget {verdict}" aria-label="Memory plan">'
-        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>{_advice(plan)}'
+        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>{_advice(advice)}'
         f"{bars}{_axis(plan.capacity_bytes, scale, device)}{legend(_largest(plan))}"
         f"{_cache(plan)}{_table(plan)}</section>"
     )
 
 
-def _advice(plan: Plan) -> str:
-    """What to change when it does not fit, most harmless first."""
-    return f'<ul class="advice">{"".join(f"<li>{esc(text)}</li>" for text in plan.advice)}</ul>' if plan.advice else ""
+def _advice(advice: Sequence[str]) -> str:
+    return (
+        f'<ul class="advice">{"".join(f"<li>{esc(capitalised(text))}</li>" for text in advice)}</ul>' if advice else ""
+    )
 
 
 def _phase_bar(phase: Phase, plan: Plan, scale: int) -> str:

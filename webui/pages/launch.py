@@ -41,6 +41,11 @@ def build(app: gr.Blocks, services: Services) -> None:
                     visible=not services.read_only,
                     placeholder="Made from the settings when left empty",
                 )
+                insist = gr.Checkbox(
+                    label="Launch although the plan does not fit",
+                    elem_id="insist",
+                    visible=not services.read_only,
+                )
                 button = gr.Button(
                     "Launch run",
                     variant="primary",
@@ -53,7 +58,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     _register(app, services, form, [starting, about, plan])
     app.load(lambda: _readiness(services), None, [request, notice, button], **QUIET)
     if not services.read_only:
-        _register_launch(services, form, request, name, button, outcome)
+        _register_launch(services, form, [request, name, insist], button, outcome)
 
 
 def _form(services: Services) -> tuple[Form, gr.HTML]:
@@ -126,19 +131,23 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
 
 
 def _register_launch(
-    services: Services, form: Form, request: gr.State, name: gr.Textbox, button: gr.Button, outcome: gr.HTML
+    services: Services, form: Form, about: list[Component], button: gr.Button, outcome: gr.HTML
 ) -> None:
-    def launch(request: str, name: str, *given: Any) -> Iterator[list[Any]]:
+    """`about` is what the launch needs besides the config: request, name, insist."""
+
+    def launch(request: str, name: str, insist: bool, *given: Any) -> Iterator[list[Any]]:
         yield [gr.Button("Launching", interactive=False), ""]
         try:
             config = _config(forms.named(given))
-            run = jobs.submit(services.database, services.settings, config, name=name.strip(), request=request or None)
+            run = jobs.submit(
+                services.database, services.settings, config, name=name, request=request or None, insist=bool(insist)
+            )
         except Exception as error:
             yield [gr.Button("Launch run", interactive=True), said(error, "The run was not launched")]
         else:
             yield [gr.skip(), opened(run.id)]
 
-    button.click(launch, [request, name, *form.values()], [button, outcome], **QUIET)
+    button.click(launch, [*about, *form.values()], [button, outcome], **QUIET)
 
 
 def _readiness(services: Services) -> list[Any]:
@@ -168,7 +177,10 @@ def _config(values: Mapping[str, Any]) -> RunConfig:
 def plan_view(services: Services, values: Mapping[str, Any]) -> str:
     try:
         config = _config(values)
-        return budget_bar(jobs.preview(services.settings, config), _device_name(services, config.gpu))
+        planned = jobs.preview(services.settings, config)
+        advice = () if planned.fits else jobs.remedies(services.settings, config)
+        sentences = [remedy.sentence for remedy in advice]
+        return budget_bar(planned, _device_name(services, config.gpu), sentences)
     except Exception as error:
         return said(error, "No plan for these values")
 

@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from core.config import RunConfig
 from core.errors import InvalidInput
-from core.models import ModelSource
+from core.models import ModelSource, fetch_hub_file
 from core.worker.loading.builtin import prepare_builtin
 
 # Weights as safetensors only; nothing that could run code when it is opened.
@@ -25,6 +25,8 @@ def fetch_folder(source: ModelSource) -> str:
     if source.kind == "folder":
         return str(source.folder)
     from huggingface_hub import snapshot_download
+
+    fetch_hub_file(source.hub_id, "config.json")  # refuses in a sentence what the download refuses in a traceback
 
     return str(snapshot_download(source.hub_id, allow_patterns=list(HUB_FILES)))
 

@@ -1,0 +1,61 @@
+"""A dashboard started the way a user starts it, and a browser to look at it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from core.settings import PROJECT
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@contextmanager
+def serving(home: Path, python: str = sys.executable, **environment: str) -> Iterator[str]:
+    """The address of `python app.py` over this state folder, for as long as the block runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    chosen = {"GROUPER_HOME": str(home), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "dashboard.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [python, "app.py"], cwd=PROJECT, env={**os.environ, **chosen, **environment}, stdout=output, stderr=output
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+@contextmanager
+def browsing(chromium_path: str | None) -> Iterator[Any]:
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the dashboard did not come up:\n{log.read_text(errors='replace')[-3000:]}")
