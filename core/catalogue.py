@@ -124,11 +124,17 @@ class Catalogue:
         return found
 
     def gpu(self, id: str) -> GpuProfile:
-        """The GPU with this id or alias; raises NotFound with the nearest names."""
+        """The GPU with this id or alias; raises NotFound with the nearest names.
+
+        `cuda-16gb` is an NVIDIA GPU of any make with that much memory, for devices that have no row of their own.
+        """
         wanted = id.strip().lower()
         for gpu in self.gpus:
             if wanted in gpu.names:
                 return gpu
+        generic = re.fullmatch(r"cuda-(\d{1,4})gb", wanted)
+        if generic and int(generic[1]):
+            return _any_cuda(int(generic[1]), int(generic[1]) * 1024 * MIB)
         raise NotFound("gpu", id, "which is not in the catalogue", _choose(id, {g.id: g.id for g in self.gpus}))
 
 
@@ -161,7 +167,13 @@ def detect_gpu_profile(catalogue: Catalogue, nvidia_smi_output: str | None) -> G
         nearest = min(known, key=lambda gpu: abs(gpu.memory_bytes - memory_bytes))
         if abs(nearest.memory_bytes - memory_bytes) < 0.06 * nearest.memory_bytes:
             return replace(nearest, memory_bytes=memory_bytes)
-    return GpuProfile("detected", name, memory_bytes, "cuda", bf16=True, source="nvidia-smi")
+    return _any_cuda(max(1, round(memory_bytes / (1024 * MIB))), memory_bytes, name)
+
+
+def _any_cuda(gib: int, memory_bytes: int, name: str = "") -> GpuProfile:
+    """A GPU of which only the memory is known."""
+    called = name or f"NVIDIA GPU with {gib} GB"
+    return GpuProfile(f"cuda-{gib}gb", called, memory_bytes, "cuda", bf16=True, source="nvidia-smi")
 
 
 def host_memory_bytes(limits: Iterable[Path] = CGROUP_LIMITS) -> int:

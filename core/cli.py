@@ -15,6 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
+from core.bench import bench_plan
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
@@ -27,6 +28,8 @@ from core.units import duration
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
 )
+bench = typer.Typer(help="Measure Grouper itself.", rich_markup_mode=None)
+app.add_typer(bench, name="bench")
 WAIT_S = 0.5
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, as `grouper runs` lists it.")]
@@ -196,6 +199,13 @@ def delete(run_id: RunId, as_json: Json = False) -> None:
     _show(as_json, {"run": run_id, "deleted": True}, f"Run {run_id} is deleted.")
 
 
+@bench.command("plan")
+def bench_planning(as_json: Json = False) -> None:
+    """How long a memory plan takes."""
+    found = bench_plan(load_settings())
+    _show(as_json, found, reports.to_json(found))
+
+
 @app.command()
 def prepare() -> None:
     """Make the built-in model ready now instead of at the first launch."""
@@ -216,6 +226,7 @@ def _follow(database: Database, settings: Settings, run: Run) -> Run:
     except KeyboardInterrupt:
         _note(f"\nRun {run.id} goes on without you. Stop it with `grouper stop {run.id}`.")
         raise typer.Abort() from None
+    jobs.learn(database, settings)
     _note(f"\nRun {run.id} {run.status} after {duration(time.monotonic() - began)}.")
     if run.failure is not None:
         _note(f"{run.failure.message} {run.failure.remedy}\nLog: {settings.run_folder(run.id) / 'worker.log'}")

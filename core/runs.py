@@ -72,6 +72,14 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class PlannedMemory:
+    """A run's memory plan as it was when the run was launched, in bytes."""
+
+    capacity: int
+    phases: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Run:
     """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now."""
 
@@ -91,6 +99,7 @@ class Run:
     stop_requested_at: float | None = None
     engine: str = ""
     adapter_path: str = ""
+    plan: PlannedMemory | None = None
     process: Process | None = None
     failure: Failure | None = None
     revision: int = 0

@@ -4,6 +4,7 @@ Meets the worker only in the store and on the command line.
 """
 
 from core.jobs.builtin import prepare_builtin
+from core.jobs.calibration import calibration, learn
 from core.jobs.fitting import remedies
 from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
@@ -14,10 +15,12 @@ from core.jobs.supervisor import Supervisor, tick
 __all__ = [
     "Stack",
     "Supervisor",
+    "calibration",
     "check",
     "check_measurements",
     "delete",
     "detected_gpu",
+    "learn",
     "log_tail",
     "make_setting",
     "plan_setting",

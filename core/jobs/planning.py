@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from core import budget
+from core.budget.calibration import calibrated
 from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import InvalidInput
+from core.jobs.calibration import calibration
 from core.jobs.stack import stack_report
 from core.models import locate, read_config
 from core.settings import Settings
@@ -17,8 +19,12 @@ from core.units import GIB
 
 
 def preview(settings: Settings, config: RunConfig) -> budget.Plan:
-    """Where the memory of a run with this config will go. Raises InvalidInput for an unknown model or GPU."""
-    return plan_setting(settings, config.model, config.gpu, setting_of(config))
+    """Where the memory of a run with this config will go, as far as this machine's own runs can tell.
+
+    Raises InvalidInput for an unknown model or GPU.
+    """
+    planned = plan_setting(settings, config.model, config.gpu, setting_of(config))
+    return calibrated(planned, calibration(settings, config.gpu))
 
 
 def plan_setting(settings: Settings, model: str, gpu: str, setting: budget.Setting) -> budget.Plan:

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 from core.config import RunConfig
+from core.jobs.calibration import learn
 from core.jobs.fitting import refuse_unless_fits
+from core.jobs.planning import plan_setting, setting_of
 from core.jobs.preflight import check
 from core.jobs.supervisor import tick
-from core.runs import Run, RunStatus
+from core.runs import PlannedMemory, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle
 
@@ -31,10 +33,13 @@ def submit(
     Raises InvalidInput before anything is stored when the run cannot work here.
     """
     check(settings, config)
+    learn(database, settings)
     if not insist:
         refuse_unless_fits(settings, config)
+    planned = plan_setting(settings, config.model, config.gpu, setting_of(config))
+    memory = PlannedMemory(planned.capacity_bytes, {phase.name: phase.total_bytes for phase in planned.phases})
     with database.writing() as connection:
-        run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request)
+        run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request, plan=memory)
     tick(database, settings)
     with database.reading() as connection:
         return browsing.get_run(connection, run.id)

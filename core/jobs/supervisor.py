@@ -9,12 +9,14 @@ import time
 from dataclasses import asdict
 
 from core.errors import GrouperError
+from core.jobs.calibration import learn
 from core.processes import identify, is_alive
 from core.runs import Failure, Run, RunStatus
 from core.settings import PROJECT, Settings, worker_environment
 from core.store import Database, browsing, lifecycle
 
 TICK_S = 1.0
+LEARN_EVERY = 30  # ticks
 log = logging.getLogger(__name__)
 _children: list[subprocess.Popen[bytes]] = []  # started here; polled so that the ended ones are reaped
 
@@ -37,9 +39,13 @@ class Supervisor:
             self._thread.join(timeout=10)
 
     def _watch(self) -> None:
+        rounds = 0
         while not self._ending.is_set():
             try:
                 tick(self._database, self._settings)
+                if rounds % LEARN_EVERY == 0:
+                    learn(self._database, self._settings)
+                rounds += 1
             except GrouperError as error:
                 log.warning("%s", error)  # a locked database or a full disk passes; the next tick tries again
             self._ending.wait(TICK_S)

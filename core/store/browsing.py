@@ -18,6 +18,7 @@ from core.runs import (
     Failure,
     Group,
     LoadPhase,
+    PlannedMemory,
     Process,
     RewardScore,
     Run,
@@ -27,6 +28,8 @@ from core.runs import (
 )
 from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, scores, steps, tokens
 
+# The phases of a step as the planner names them; a step's memory has a peak for each.
+PLANNED_PHASES = ("rollout", "sync", "update")
 SORTS = {
     "newest": (completions.c.id.desc(),),
     "oldest": (completions.c.id.asc(),),
@@ -176,6 +179,21 @@ def list_load_phases(connection: sa.Connection, run_id: str) -> list[LoadPhase]:
     return [LoadPhase(row.name, row.seconds, row.memory_bytes) for row in connection.execute(query)]
 
 
+def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int]]:
+    """The newest runs that ended with a plan, oldest first, each with the highest memory of any phase in bytes."""
+    phases = [sa.func.coalesce(sa.func.json_extract(steps.c.memory, f"$.{name}"), 0) for name in PLANNED_PHASES]
+    peak = sa.func.max(sa.func.max(*phases)).label("peak")
+    query = (
+        sa.select(*runs.c, peak)
+        .join(steps, steps.c.run == runs.c.key)
+        .where(runs.c.plan.is_not(None), runs.c.status.not_in([status.value for status in ACTIVE]))
+        .group_by(runs.c.key)
+        .order_by(runs.c.key.desc())
+        .limit(limit)
+    )
+    return [(_run(row), row["peak"]) for row in connection.execute(query).mappings()][::-1]
+
+
 def list_checkpoints(connection: sa.Connection, run_id: str) -> list[Checkpoint]:
     query = (
         sa.select(checkpoints)
@@ -275,6 +293,7 @@ def _run(row: sa.RowMapping) -> Run:
         stop_requested_at=row["stop_requested_at"],
         engine=row["engine"],
         adapter_path=row["adapter_path"],
+        plan=PlannedMemory(**json.loads(row["plan"])) if row["plan"] else None,
         process=Process(**json.loads(row["process"])) if row["process"] else None,
         failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
         revision=row["revision"],

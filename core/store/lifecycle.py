@@ -9,14 +9,20 @@ import sqlalchemy as sa
 
 from core.config import RunConfig
 from core.errors import IllegalTransition, NotFound
-from core.runs import TRANSITIONS, Failure, Process, Run, RunStatus
+from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus
 from core.store.browsing import get_run
 from core.store.tables import events, runs
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no characters that are read for each other
 
 
-def enqueue(connection: sa.Connection, config: RunConfig, name: str = "", request: str | None = None) -> Run:
+def enqueue(
+    connection: sa.Connection,
+    config: RunConfig,
+    name: str = "",
+    request: str | None = None,
+    plan: PlannedMemory | None = None,
+) -> Run:
     """Inserts a queued run with its config frozen. The same `request` again returns the run it made before."""
     if request is not None:
         earlier = connection.execute(sa.select(runs.c.id).where(runs.c.request == request)).scalar_one_or_none()
@@ -30,6 +36,7 @@ def enqueue(connection: sa.Connection, config: RunConfig, name: str = "", reques
             status=RunStatus.QUEUED.value,
             config=config.to_json(),
             request=request,
+            plan=json.dumps(asdict(plan)) if plan else None,
             created_at=time.time(),
             revision=_next_revision(),
         )

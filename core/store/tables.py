@@ -29,6 +29,7 @@ runs = sa.Table(
     sa.Column("stop_requested_at", sa.Float),
     sa.Column("engine", sa.Text, nullable=False, server_default=""),
     sa.Column("adapter_path", sa.Text, nullable=False, server_default=""),
+    sa.Column("plan", sa.Text),
     sa.Column("process", sa.Text),
     sa.Column("failure", sa.Text),
     sa.Column("revision", sa.Integer, nullable=False, server_default="0", index=True),

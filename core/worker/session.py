@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from dataclasses import astuple
 from pathlib import Path
 
 from core.catalogue import load_catalogue
@@ -13,10 +14,10 @@ from core.runs import Checkpoint, LoadPhase, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, recording
 from core.worker.loading import Loaded, Progress, load_policy
-from core.worker.memory import reset_peak
+from core.worker.proof import PROBE_PROMPTS, check_step, prove_live
 from core.worker.pulse import Pulse
 from core.worker.saving import save_adapter
-from core.worker.training.data import choose_examples
+from core.worker.training.data import choose_examples, prompt_token_ids
 from core.worker.training.stepping import SampledStep
 from core.worker.training.trainer import PolicyTrainer
 
@@ -37,6 +38,10 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
     with progress.phase("prepare data"):
         recipe = get_recipe(config.recipe)
         examples = choose_examples(recipe, config, loaded.tokenizer)
+    with progress.phase("prove adapter live"):
+        prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples[:PROBE_PROMPTS]]
+        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed)
+        log.info("engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
     book = RunBook(database, run.id, config, loaded, folder, pulse)
     trainer = PolicyTrainer(loaded, config, recipe, examples, folder, pulse.phase, book.on_step)
     if loaded.engine.notice:
@@ -47,7 +52,6 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
             lifecycle.add_event(connection, run.id, "warning", loaded.engine.notice, "worker")
         if browsing.get_run(connection, run.id).status is RunStatus.STARTING:
             lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
-    reset_peak()
     try:
         trainer.train()
         pulse.phase("save")
@@ -75,6 +79,7 @@ class RunBook:
         step = sampled.step
         with self._database.writing() as connection:
             recording.record_step(connection, self._run_id, step)
+        check_step(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
         log.info(
             "step %d/%d reward %.3f generate %.2f s sync %.2f s update %.2f s",

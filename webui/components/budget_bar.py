@@ -23,10 +23,11 @@ COLOURS = {
 }
 
 
-def budget_bar(plan: Plan, device: str, advice: Sequence[str] = ()) -> str:
+def budget_bar(plan: Plan, device: str, advice: Sequence[str] = (), doubt: str = "") -> str:
     """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand.
 
     advice  what to change when it does not fit, most harmless first
+    doubt   how far to trust the plan
     """
     scale = max([plan.capacity_bytes, *(phase.total_bytes for phase in plan.phases)])
     verdict = "fits" if plan.fits else "does-not-fit"
@@ -35,7 +36,7 @@ def budget_bar(plan: Plan, device: str, advice: Sequence[str] = ()) -> str:
         f'<section class="budget {verdict}" aria-label="Memory plan">'
         f'<p class="verdict" role="status">{esc(plan.sentence)}</p>{_advice(advice)}'
         f"{bars}{_axis(plan.capacity_bytes, scale, device)}{legend(_largest(plan))}"
-        f"{_cache(plan)}{_table(plan)}</section>"
+        f'{_cache(plan)}<p class="soft">{esc(doubt)}</p>{_table(plan)}</section>'
     )
 
 

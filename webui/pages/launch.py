@@ -180,7 +180,8 @@ def plan_view(services: Services, values: Mapping[str, Any]) -> str:
         planned = jobs.preview(services.settings, config)
         advice = () if planned.fits else jobs.remedies(services.settings, config)
         sentences = [remedy.sentence for remedy in advice]
-        return budget_bar(planned, _device_name(services, config.gpu), sentences)
+        doubt = jobs.calibration(services.settings, config.gpu).sentence + "."
+        return budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     except Exception as error:
         return said(error, "No plan for these values")
 

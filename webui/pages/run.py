@@ -15,6 +15,7 @@ from core.store import browsing
 from webui.components.completions import groups_view
 from webui.components.curves import curves, curves_table
 from webui.components.live import curve_chart, live, still
+from webui.components.memory_table import memory_table
 from webui.components.run_panels import config_panel, controls, events_panel, heading, headline, log_panel, step_picker
 from webui.components.time_bar import time_bars
 from webui.pages.frame import QUIET, frame, page_body, said
@@ -108,6 +109,7 @@ def _always(services: Services, run: Run, view: View, now: float) -> Values:
 
 def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
     steps = browsing.list_steps(connection, run.id)
+    loading = browsing.list_load_phases(connection, run.id)
     shown = min(view.step or run.step, run.step)
     groups = browsing.list_groups(connection, run.id, shown) if shown else []
     return {
@@ -116,7 +118,8 @@ def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
         "headline": headline(run, steps, now),
         "chart": curves(steps),
         "figures": curves_table(steps),
-        "time": time_bars(browsing.list_load_phases(connection, run.id), steps),
+        "time": time_bars(loading, steps),
+        "memory": memory_table(run, loading, steps),
         "picker": step_picker(shown, run.step, view.step is None),
         "groups": groups_view(groups) or '<p class="soft">Completions are shown here from the first step on.</p>',
         "events": events_panel(browsing.list_events(connection, run.id)),
@@ -141,6 +144,8 @@ def _layout() -> dict[str, Component]:
             with gr.Column(elem_classes="card", scale=5, min_width=320):
                 still("<h2>Where the time goes</h2>")
                 panels["time"] = live(skeleton(4), elem_id="time")
+                still("<h2>Memory, planned and measured</h2>")
+                panels["memory"] = live(skeleton(4), elem_id="memory")
         with gr.Column(elem_classes="card", elem_id="sampled"):
             with gr.Row(elem_classes="title-line"):
                 still("<h2>Completions</h2>")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from core.runs import LoadPhase
 from core.units import duration, gib
-from core.worker.memory import measure
+from core.worker.memory import held
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,6 @@ class Progress:
         self._begin(name)
         started = time.perf_counter()
         yield
-        finished = LoadPhase(name, time.perf_counter() - started, measure()["resident"])
+        finished = LoadPhase(name, time.perf_counter() - started, held())
         log.info("%s: %s, memory %s", name, duration(finished.seconds), gib(finished.memory_bytes))
         self._done(finished)

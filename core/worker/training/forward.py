@@ -45,20 +45,27 @@ def score_batch(
     kept = attention_mask[:, -completion_width:].bool().clone()
     for span, is_wanted in zip(rows, wanted, strict=True):
         kept[span] &= is_wanted
-    logprobs, entropies = [], []
+    chosen = [group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted]
     with torch.set_grad_enabled(torch.is_grad_enabled() and with_gradient):
-        for pack in packs([group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted]):
-            states = base.model(
-                input_ids=pack.input_ids,
-                attention_mask=pack.attention_mask,
-                position_ids=pack.position_ids,
-                use_cache=False,
-            ).last_hidden_state  # (R, S, H)
-            predicting = states.flatten(0, 1)[pack.sources]  # (N, H)
-            scored = score_tokens(predicting, base.get_output_embeddings(), pack.targets, temperature)
-            logprobs.append(scored[0])
-            entropies.append(scored[1])
-    return Scored(_scatter(torch.cat(logprobs), kept), _scatter(torch.cat(entropies), kept), kept)
+        logprobs, entropies = score_groups(base, chosen, temperature)
+    return Scored(_scatter(logprobs, kept), _scatter(entropies, kept), kept)
+
+
+def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logprobs, entropies), both (N,), of every completion token of the groups, in order."""
+    logprobs, entropies = [], []
+    for pack in packs(groups):
+        states = base.model(
+            input_ids=pack.input_ids,
+            attention_mask=pack.attention_mask,
+            position_ids=pack.position_ids,
+            use_cache=False,
+        ).last_hidden_state  # (R, S, H)
+        predicting = states.flatten(0, 1)[pack.sources]  # (N, H)
+        scored = score_tokens(predicting, base.get_output_embeddings(), pack.targets, temperature)
+        logprobs.append(scored[0])
+        entropies.append(scored[1])
+    return torch.cat(logprobs), torch.cat(entropies)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from transformers import PreTrainedTokenizerBase
 from core.recipes import Example
 from core.runs import Completion, Group, RewardScore, Step
 from core.worker.engines import Sample
-from core.worker.memory import measure
 from core.worker.training.sampling import EngineBridge
 from core.worker.training.scoring import ScoreSheet
 
@@ -24,9 +23,11 @@ class SampledStep:
     groups: tuple[Group, ...]
     step: Step | None = None
 
-    def measured(self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float]) -> "SampledStep":
+    def measured(
+        self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float], memory: Mapping[str, int]
+    ) -> "SampledStep":
         metrics = {name: value for name, value in logs.items() if name not in NOT_METRICS}
-        return dataclasses.replace(self, step=Step(number, metrics, dict(seconds), measure(), self.groups))
+        return dataclasses.replace(self, step=Step(number, metrics, dict(seconds), dict(memory), self.groups))
 
 
 def collect(

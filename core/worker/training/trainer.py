@@ -13,6 +13,7 @@ from trl import GRPOTrainer
 from core.config import RunConfig
 from core.recipes import Example, Recipe
 from core.worker.loading import Loaded
+from core.worker.memory import PeakMeter
 from core.worker.training.arguments import grpo_arguments
 from core.worker.training.data import as_dataset
 from core.worker.training.forward import compare, score_batch
@@ -20,6 +21,8 @@ from core.worker.training.sampling import EngineBridge
 from core.worker.training.scoring import ScoreSheet
 from core.worker.training.stepping import SampledStep, collect
 
+# The planner's names for the phases of a step.
+PLANNED_PHASE = {"generate": "rollout", "sync": "sync"}
 OnStep = Callable[[SampledStep], bool]
 
 
@@ -40,6 +43,7 @@ class PolicyTrainer(GRPOTrainer):
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
         self._seconds: dict[str, float] = {}
+        self._memory = PeakMeter()
         self._step_began = time.perf_counter()
         self._sampled: SampledStep | None = None
         self._inputs: dict[str, Any] | None = None
@@ -64,10 +68,12 @@ class PolicyTrainer(GRPOTrainer):
     def _clock(self, phase: str) -> Iterator[None]:
         """Announces a phase of the step and adds up its seconds."""
         self._on_phase(phase)
+        self._memory.enter(PLANNED_PHASE.get(phase, "update"))
         began = time.perf_counter()
         yield
         self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
         self._on_phase("update")
+        self._memory.enter("update")
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         with self._clock("reward"):
@@ -134,7 +140,7 @@ class PolicyTrainer(GRPOTrainer):
             return
         now = time.perf_counter()
         self._seconds["update"] = now - self._step_began - sum(self._seconds.values())
-        sampled = self._sampled.measured(self.state.global_step, logs, self._seconds)
+        sampled = self._sampled.measured(self.state.global_step, logs, self._seconds, self._memory.read())
         self._sampled, self._seconds = None, {}
         self._on_phase("record")
         if self._on_step(sampled):

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("stop_requested_at", sa.Float(), nullable=True),
         sa.Column("engine", sa.Text(), server_default="", nullable=False),
         sa.Column("adapter_path", sa.Text(), server_default="", nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
         sa.Column("process", sa.Text(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
