@@ -16,7 +16,7 @@ run:
 
 demo:
 	@$(SETUP)
-	@$(BIN)/grouper launch --recipe addition --model smollm2-135m --gpu cpu --name demo --wait
+	@$(BIN)/grouper launch --recipe addition --model smollm2-135m --name demo --wait
 
 lint:
 	@$(SETUP) --with test

@@ -119,9 +119,9 @@ def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
 def step_text(step: Step) -> str:
     reward = step.metrics.get("reward")
     seconds = ", ".join(f"{name} {duration(value)}" for name, value in step.seconds.items())
-    resident = step.memory.get("resident_peak", 0)
+    peak = max(step.memory.values(), default=0)
     shown = "-" if reward is None else significant(reward)
-    return f"step {step.number}: reward {shown}; {seconds}; peak {gib(resident)}"
+    return f"step {step.number}: reward {shown}; {seconds}; peak {gib(peak)}"
 
 
 def completion_text(completion: Completion) -> str:
@@ -155,13 +155,15 @@ def check_text(found: Mapping[str, Any]) -> str:
     return "\n".join([*rows, f"mean {found['mean_abs_error']:.2%}, largest {found['max_abs_error']:.2%}"])
 
 
-def progress_line(run: Run, elapsed: float) -> str:
-    """Where a run is, with an estimate of the time left once steps have been measured."""
-    if run.step == 0 or run.started_at is None:
+def progress_line(run: Run, step_seconds: float | None) -> str:
+    """Where a run is, with the time left once a step's seconds are known."""
+    if run.step == 0:
         return f"{run.status}: {run.phase or 'waiting for the device'}"
     reward = "-" if run.reward is None else significant(run.reward)
-    left = elapsed / run.step * (run.config.steps - run.step)
-    return f"{run.status}: step {run.step}/{run.config.steps}, reward {reward}, about {duration(left)} left"
+    line = f"{run.status}: step {run.step}/{run.config.steps}, reward {reward}"
+    if step_seconds is None:
+        return line
+    return f"{line}, about {duration(step_seconds * (run.config.steps - run.step))} left"
 
 
 def to_json(document: Any) -> str:

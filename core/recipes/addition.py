@@ -7,6 +7,7 @@ from typing import Any
 from core.recipes.recipe import Example, Message, Recipe, Reward
 from core.rewards import answer_is, has_one_answer
 
+LARGEST_SUM = 10
 # One answered question shows the form; a model this small does not follow a description of it.
 SHOWN = (
     Message(role="user", content="What is 2+2?"),
@@ -17,7 +18,8 @@ SHOWN = (
 def generate(source: str, seed: int) -> Iterator[Example]:
     numbers = random.Random(f"addition {seed}")
     while True:
-        a, b = numbers.randint(1, 9), numbers.randint(1, 9)
+        a = numbers.randint(1, LARGEST_SUM - 1)
+        b = numbers.randint(1, LARGEST_SUM - a)
         question = Message(role="user", content=f"What is {a}+{b}?")
         yield Example((*SHOWN, question), {"answer": a + b, "question": f"{a}+{b}"})
 
@@ -29,7 +31,7 @@ def gold(fields: Mapping[str, Any]) -> str:
 ADDITION = Recipe(
     name="addition",
     title="Addition in answer tags",
-    description="Add two one-digit numbers and write the sum between answer tags. The quickest way to see learning.",
+    description="Add two numbers with a sum of up to ten, answer between tags. The quickest way to see learning.",
     rewards=(
         Reward("correctness", 0.8, "1 when the number between the tags is the sum.", answer_is),
         Reward("format", 0.2, "1 when there is exactly one pair of answer tags, at the end.", has_one_answer),

@@ -50,12 +50,15 @@ class Pulse:
         while not self._ending.wait(BEAT_S):
             try:
                 with self._database.writing() as connection:
+                    status = browsing.get_run(connection, self._run_id).status
+                    if status.is_final:
+                        return
                     if self._phase != self._written:
                         lifecycle.enter_phase(connection, self._run_id, self._phase)
                         self._written = self._phase
                     else:
                         lifecycle.beat(connection, self._run_id)
-                    if browsing.get_run(connection, self._run_id).status is RunStatus.STOPPING:
+                    if status is RunStatus.STOPPING:
                         self._stop.set()
             except GrouperError as error:
                 log.warning("No heartbeat this second: %s", error)

@@ -50,8 +50,11 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         lifecycle.update(connection, run.id, engine=loaded.engine.name)
         if loaded.engine.notice:
             lifecycle.add_event(connection, run.id, "warning", loaded.engine.notice, "worker")
-        if browsing.get_run(connection, run.id).status is RunStatus.STARTING:
-            lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
+        if browsing.get_run(connection, run.id).status is RunStatus.STOPPING:  # asked to end while it was loading
+            lifecycle.move(connection, run.id, RunStatus.STOPPED, who="worker")
+            loaded.engine.close()
+            return
+        lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
     try:
         trainer.train()
         pulse.phase("save")

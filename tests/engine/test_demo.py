@@ -22,7 +22,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 base, adapter = sys.argv[1:3]
 tokenizer = AutoTokenizer.from_pretrained(base)
 policy = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="bfloat16"), adapter)
-question = [{"role": "user", "content": "What is 6+3?"}]
+example = [{"role": "user", "content": "What is 2+2?"}, {"role": "assistant", "content": "<answer>4</answer>"}]
+question = [*example, {"role": "user", "content": "What is 6+3?"}]
 prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 answer = policy.generate(**prompt, max_new_tokens=20, do_sample=False)
 print(tokenizer.decode(answer[0, prompt["input_ids"].shape[1]:], skip_special_tokens=True))
@@ -52,7 +53,7 @@ def test_every_completion_is_stored_whole(demo: Demo) -> None:
         assert counts == [1280, 1280, 2560]
         for step in browsing.list_steps(connection, demo.document["run"]):
             assert {"loss", "grad_norm", "entropy", "mismatch/mean", "mismatch/kl"} <= set(step.metrics)
-            assert step.memory["resident_peak"] > 0
+            assert min(step.memory[name] for name in ("rollout", "sync", "update", "resident")) > 0
         for step_number in (1, 20, 40):
             groups = browsing.list_groups(connection, demo.document["run"], step_number, with_tokens=True)
             assert [len(group.completions) for group in groups] == [8] * 4

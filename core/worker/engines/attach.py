@@ -19,11 +19,15 @@ def attach_engine(
     if config.fast_inference == "off":
         return TransformersEngine(tokenizer, f"fast_inference is off, so {SLOW}. Set it to auto to attach vLLM.")
     try:
-        from core.worker.engines.vllm import VllmEngine
+        from core.worker.engines.vllm import VllmEngine, serves_cpu
     except ImportError as error:
         if config.fast_inference == "on":
             raise RunError("engine-missing", f"vLLM cannot be imported ({error}).", INSTALL) from error
         return TransformersEngine(tokenizer, f"vLLM is not installed, so {SLOW}. {INSTALL}")
+    if device.type == "cpu" and not serves_cpu():
+        return TransformersEngine(
+            tokenizer, f"The installed vLLM serves GPUs only, so {SLOW}. Choose the GPU's profile."
+        )
     return _start(VllmEngine, config, folder, device)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from vllm import LLM, SamplingParams
+from vllm.platforms import current_platform
 
 from core.config import RunConfig
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
@@ -70,6 +71,11 @@ class VllmEngine:
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
+
+
+def serves_cpu() -> bool:
+    """Whether the installed vLLM is the build for CPUs."""
+    return bool(current_platform.is_cpu())
 
 
 def _sample(completion: Any) -> Sample:
