@@ -55,9 +55,9 @@ def prove_live(policy: PeftModel, engine: InferenceEngine, prompts: Sequence[Seq
             engine.sync()
             sampling = Sampling(1.0, 1.0, 0, PROBE_TOKENS, probe_seed)
             groups = engine.generate(asked, PROBE_GROUP, sampling)
-            with_adapter = _difference(policy, asked, groups)
+            with_adapter = mean_difference(policy, asked, groups)
             with policy.disable_adapter():
-                proof = Proof(with_adapter, _difference(policy, asked, groups))
+                proof = Proof(with_adapter, mean_difference(policy, asked, groups))
         if not proof.is_live:
             raise RunError("adapter-not-live", _finding(proof), "Set fast_inference to off, and report this engine.")
     engine.sync()
@@ -96,7 +96,8 @@ def probe_adapter(policy: PeftModel, seed: int) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _difference(policy: PeftModel, prompts: Sequence[list[int]], groups: Sequence[Sequence[Sample]]) -> float:
+def mean_difference(policy: PeftModel, prompts: Sequence[list[int]], groups: Sequence[Sequence[Sample]]) -> float:
+    """Mean |engine logprob - trainer logprob| of these samples under the policy as it is now."""
     device = policy.device
     packed = [
         PackedGroup(

@@ -1,0 +1,84 @@
+"""Samples with one engine and prints what a test wants to know. Run as a program: vLLM changes the process it is in.
+
+python sample_program.py ENGINE MODEL_FOLDER
+"""
+
+import json
+import random
+import sys
+from dataclasses import asdict
+
+from core.config import make_config
+from core.settings import set_engine_environment
+
+set_engine_environment(kv_cache_gib=1)
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from core.worker.engines import Sampling, attach_engine  # noqa: E402
+from core.worker.loading.weights import attach_adapter, load_base, load_tokenizer  # noqa: E402
+from core.worker.proof import mean_difference, probe_adapter, prove_live  # noqa: E402
+
+PROMPTS = ["What is 2+2?", "Name a colour.", "Say yes."]
+
+
+def main(engine_name: str, folder: str) -> None:
+    fast = "on" if engine_name == "vllm" else "off"
+    config = make_config({"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3})
+    device, tokenizer = torch.device("cpu"), load_tokenizer(folder)
+    random.seed(1), np.random.seed(2), torch.manual_seed(3)
+    threads = torch.get_num_threads()
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    engine = attach_engine(config, folder, tokenizer, device)
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    torch.set_num_threads(threads)  # must be the real one again, whatever the engine did to it
+    policy = attach_adapter(load_base(folder, config, device), config)
+    engine.connect(policy)
+    prompts = [
+        list(
+            tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True)["input_ids"]
+        )
+        for text in PROMPTS
+    ]
+    proof = prove_live(policy, engine, prompts, seed=0)
+
+    def sample(seed: int, tokens: int = 12, temperature: float = 1.0, top_k: int = 0) -> list:  # type: ignore[type-arg]
+        return engine.generate(prompts, 3, Sampling(temperature, 1.0, top_k, tokens, seed))
+
+    first, again, other = sample(7), sample(7), sample(8)
+    with probe_adapter(policy, 5):
+        engine.sync()
+        probed = sample(7)
+        probed_difference = mean_difference(policy, prompts, probed)
+    engine.sync()
+    sys.stdout.write(
+        "RESULT "
+        + json.dumps(
+            {
+                "name": engine.name,
+                "kept": [str(one) == str(two) for one, two in zip(before, after, strict=True)],
+                "threads": [threads, torch.get_num_threads()],
+                "proof": asdict(proof),
+                "shape": [len(group) for group in first],
+                "same": first == again,
+                "different": first != other,
+                "restored": sample(7) == first,
+                "probed": probed != first,
+                "probed_difference": probed_difference,
+                "lengths_agree": all(len(s.token_ids) == len(s.logprobs) for group in first for s in group),
+                "longest": max(len(s.token_ids) for group in first for s in group),
+                "reasons": sorted({s.finish_reason for group in sample(7, tokens=200) for s in group}),
+                "cut": {s.finish_reason for group in sample(7, tokens=1) for s in group} <= {"length", "stop"},
+                "greedy": len({s.token_ids for s in sample(9, temperature=0.01)[0]}),
+                "top_1": len({s.token_ids for s in sample(9, top_k=1)[0]}),
+                "top_1_logprob": max(abs(lp) for s in sample(9, top_k=1)[0] for lp in s.logprobs),
+            }
+        )
+        + "\n"
+    )
+    engine.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
