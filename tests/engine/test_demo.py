@@ -53,6 +53,7 @@ def test_every_completion_is_stored_whole(demo: Demo) -> None:
         assert counts == [1280, 1280, 2560]
         for step in browsing.list_steps(connection, demo.document["run"]):
             assert {"loss", "grad_norm", "entropy", "mismatch/mean", "mismatch/kl"} <= set(step.metrics)
+            assert 1 <= step.metrics["groups_updated"] <= 4  # whole groups, their prompt computed once
             assert min(step.memory[name] for name in ("rollout", "sync", "update", "resident")) > 0
         for step_number in (1, 20, 40):
             groups = browsing.list_groups(connection, demo.document["run"], step_number, with_tokens=True)

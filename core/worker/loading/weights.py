@@ -59,6 +59,11 @@ def load_base(folder: str, config: RunConfig, device: torch.device) -> torch.nn.
         use_safetensors=True,
         trust_remote_code=False,
     )
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes repacks such a layer for inference at its first forward without gradient, and what is then
+            # dequantised from it for the engine is noise.
+            module.support_avx512bf16_for_cpu = False
     return model
 
 

@@ -12,11 +12,15 @@ from core.worker.training.packing import PackedGroup, packs, split_groups
 
 @dataclass(frozen=True)
 class Scored:
-    """logprobs, entropies: (B, T) in fp32, zero where `kept` (B, T) is False: padding and groups left out."""
+    """logprobs, entropies: (B, T) in fp32, zero where `kept` (B, T) is False: padding and groups left out.
+
+    groups  how many groups were computed, each with its prompt once
+    """
 
     logprobs: torch.Tensor
     entropies: torch.Tensor
     kept: torch.Tensor
+    groups: int
 
     def mean_entropy(self) -> float:
         """Mean over the tokens that were scored."""
@@ -48,7 +52,7 @@ def score_batch(
     chosen = [group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted]
     with torch.set_grad_enabled(torch.is_grad_enabled() and with_gradient):
         logprobs, entropies = score_groups(base, chosen, temperature)
-    return Scored(_scatter(logprobs, kept), _scatter(entropies, kept), kept)
+    return Scored(_scatter(logprobs, kept), _scatter(entropies, kept), kept, len(chosen))
 
 
 def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 from trl import GRPOTrainer
+from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
 from core.recipes import Example, Recipe
@@ -75,6 +76,14 @@ class PolicyTrainer(GRPOTrainer):
         self._on_phase("update")
         self._memory.enter("update")
 
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        """TRL's own, less its shuffle: that would tear the groups apart which the update packs by their prompt."""
+        splits = self.args.steps_per_generation
+        if self._step % splits == 0 or self._buffered_inputs is None:
+            batch = self._generate_and_score_completions(generation_batch)
+            self._buffered_inputs = split_tensor_dict(batch, splits)
+        return self._buffered_inputs[self._step % splits]
+
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         with self._clock("reward"):
             return super()._calculate_rewards(*args, **kwargs)
@@ -131,6 +140,7 @@ class PolicyTrainer(GRPOTrainer):
             inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
             for name, value in mismatch.metrics().items():
                 self._metrics["train"][name].append(value)
+            self._metrics["train"]["groups_updated"].append(float(scored.groups))
             self._entropy = scored.mean_entropy()
         return scored.logprobs + _anchor(model), scored.entropies, None
 
