@@ -1,5 +1,8 @@
 """Base weights, tokenizer and LoRA adapter, through transformers and PEFT."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
@@ -59,7 +62,8 @@ def load_base(folder: str, config: RunConfig, device: torch.device) -> torch.nn.
         use_safetensors=True,
         trust_remote_code=False,
     )
-    for module in model.modules():
+    layers: Iterable[Any] = model.modules()
+    for module in layers:
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # bitsandbytes repacks such a layer for inference at its first forward without gradient, and what is then
             # dequantised from it for the engine is noise.

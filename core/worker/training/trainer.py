@@ -30,6 +30,8 @@ OnStep = Callable[[SampledStep], bool]
 class PolicyTrainer(GRPOTrainer):
     """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training."""
 
+    _buffered_inputs: list[dict[str, Any]] | None
+
     def __init__(
         self,
         loaded: Loaded,
