@@ -14,7 +14,7 @@ from core.runs import Checkpoint, LoadPhase, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, recording
 from core.worker.loading import Loaded, Progress, load_policy
-from core.worker.proof import PROBE_PROMPTS, check_step, prove_live
+from core.worker.proof import PROBE_PROMPTS, StepWatch, prove_live
 from core.worker.pulse import Pulse
 from core.worker.saving import save_adapter
 from core.worker.training.data import choose_examples, prompt_token_ids
@@ -72,6 +72,7 @@ class RunBook:
         self._database, self._run_id, self._config = database, run_id, config
         self._loaded, self._folder, self._pulse = loaded, folder, pulse
         self._step = 0
+        self._watch = StepWatch()
         self._reward: float | None = None
         source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
         self._base_name = source.hub_id or str(source.folder)
@@ -82,7 +83,7 @@ class RunBook:
         step = sampled.step
         with self._database.writing() as connection:
             recording.record_step(connection, self._run_id, step)
-        check_step(step.metrics.get("mismatch/mean"))
+        self._watch.check(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
         log.info(
             "step %d/%d reward %.3f generate %.2f s sync %.2f s update %.2f s",

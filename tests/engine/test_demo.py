@@ -12,6 +12,7 @@ from engine_support import Demo, grouper
 
 from core.store import browsing, open_database
 from core.store.tables import completions, scores, tokens
+from core.worker.proof import STEP_LIMIT
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -81,8 +82,9 @@ def test_the_engine_samples_from_the_policy(demo: Demo) -> None:
     with database.reading() as connection:
         steps = browsing.list_steps(connection, demo.document["run"])
     database.close()
-    mismatches = [step.metrics["mismatch/mean"] for step in steps]
-    assert all(value is not None and value < 0.1 for value in mismatches)
+    mismatches = [step.metrics["mismatch/mean"] or 0.0 for step in steps]
+    assert sum(mismatches) / len(mismatches) < 0.06
+    assert max(mismatches) < STEP_LIMIT
 
 
 def test_completions_are_printed(demo: Demo) -> None:

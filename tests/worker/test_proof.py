@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from core.errors import RunError
 from core.worker.engines import Sampling
 from core.worker.engines.transformers import TransformersEngine
-from core.worker.proof import STEP_LIMIT, check_step, probe_adapter, prove_live
+from core.worker.proof import STEP_LIMIT, StepWatch, probe_adapter, prove_live
 
 PROMPTS = [[5, 6, 7, 8], [9, 10, 11]]
 
@@ -108,8 +108,9 @@ def test_a_probe_is_taken_out_again_after_an_error(policy: PeftModel) -> None:
     assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
 
 
-def test_a_step_past_the_limit_stops_the_run() -> None:
-    check_step(None)
-    check_step(STEP_LIMIT / 2)
+def test_two_steps_past_the_limit_stop_the_run() -> None:
+    watch = StepWatch()
+    for difference in (None, STEP_LIMIT * 2, STEP_LIMIT / 2, STEP_LIMIT * 2):
+        watch.check(difference)
     with pytest.raises(RunError, match="no longer samples"):
-        check_step(STEP_LIMIT * 2)
+        watch.check(STEP_LIMIT * 2)
