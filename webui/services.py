@@ -10,19 +10,23 @@ from core.store import Database, open_database
 
 @dataclass(frozen=True)
 class Services:
-    """read_only: no handler that changes anything is registered."""
+    """What every page is given."""
 
     settings: Settings
     database: Database
     catalogue: Catalogue
     supervisor: Supervisor
-    read_only: bool = False
+
+    @property
+    def read_only(self) -> bool:
+        """No handler that changes anything is registered."""
+        return self.settings.read_only
 
     def close(self) -> None:
         self.supervisor.close()
         self.database.close()
 
 
-def open_services(settings: Settings, read_only: bool = False) -> Services:
+def open_services(settings: Settings) -> Services:
     database = open_database(settings.database_url)
-    return Services(settings, database, load_catalogue(), Supervisor(database, settings), read_only)
+    return Services(settings, database, load_catalogue(), Supervisor(database, settings))

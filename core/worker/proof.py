@@ -34,7 +34,7 @@ STEP_LIMIT, STEPS_IN_A_ROW = 0.5, 2
 
 @dataclass(frozen=True)
 class Proof:
-    """Mean |difference| to the trainer's logprobs with the newest adapter, without any, and the base hash."""
+    """Mean |difference| to the trainer's logprobs with the newest adapter and without any."""
 
     with_adapter: float
     without_adapter: float

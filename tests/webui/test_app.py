@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import load_settings
+from core.settings import load_settings, page_environment
 from webui.app import create_app, launch_arguments
 from webui.services import Services, open_services
 
@@ -18,7 +18,9 @@ MUTATING = {"launch", "stop"}
 
 @pytest.fixture(params=[False, True], ids=["normal", "read-only"])
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
-    opened = open_services(load_settings({"GROUPER_HOME": str(tmp_path)}), read_only=request.param)
+    environment = page_environment("", 0, read_only=request.param)  # what `grouper ui --read-only` starts it with
+    opened = open_services(load_settings({**environment, "GROUPER_HOME": str(tmp_path)}))
+    assert opened.read_only is request.param
     yield opened
     opened.close()
     with warnings.catch_warnings():
