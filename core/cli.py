@@ -217,6 +217,7 @@ def _follow(database: Database, settings: Settings, run: Run) -> Run:
     """Waits for the run's end with a live line on stderr; the run goes on if this is interrupted."""
     began = time.monotonic()
     first: tuple[int, float] | None = None  # the first step seen and when: loading says nothing about the pace
+    seen, pace = 0, None
     try:
         while not run.status.is_final:
             time.sleep(WAIT_S)
@@ -224,9 +225,9 @@ def _follow(database: Database, settings: Settings, run: Run) -> Run:
             with database.reading() as connection:
                 run = browsing.get_run(connection, run.id)
             now = time.monotonic()
-            if first is None and run.step:
-                first = run.step, now
-            pace = (now - first[1]) / (run.step - first[0]) if first and run.step > first[0] else None
+            if run.step != seen:  # only a new step is news about the pace; else the estimate would creep
+                seen, first = run.step, first or (run.step, now)
+                pace = (now - first[1]) / (run.step - first[0]) if run.step > first[0] else None
             _live(reports.progress_line(run, pace))
     except KeyboardInterrupt:
         _note(f"\nRun {run.id} goes on without you. Stop it with `grouper stop {run.id}`.")
