@@ -101,5 +101,6 @@ def set_engine_environment(kv_cache_gib: int) -> None:
     )
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     # OpenMP threads that wait for each other by spinning stand still for whole time slices as soon as anything else
-    # (the dashboard, a browser) runs on the same cores: a step took five times as long. Sleep soon instead.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # (the dashboard, a browser) runs on the same cores: a step took five times as long. Sleep soon instead, though not
+    # between two operations of one layer: at 1000 turns every matrix product of the engine took twice as long.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -8,7 +8,9 @@ from peft import PeftModel
 from vllm import LLM, SamplingParams
 from vllm.platforms import current_platform
 
+from core.budget.constants import CPU_BLOCK_TOKENS
 from core.config import RunConfig
+from core.worker.engines.cpu_ops import quicken
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 from core.worker.engines.merge import merged_weights
 
@@ -26,7 +28,9 @@ class VllmEngine:
         on_cpu = device.type == "cpu"
         # Inductor needs more than a minute to compile for a CPU and gains a third; a run would not earn that back.
         memory: dict[str, Any] = (
-            {"enforce_eager": True} if on_cpu else {"gpu_memory_utilization": config.gpu_memory_utilization}
+            {"enforce_eager": True, "block_size": CPU_BLOCK_TOKENS}
+            if on_cpu
+            else {"gpu_memory_utilization": config.gpu_memory_utilization}
         )
         self._llm = LLM(
             model=folder,
@@ -43,6 +47,8 @@ class VllmEngine:
         # Each partial push would warn about the layers it leaves alone (embeddings and norms carry no adapter).
         logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
         logging.getLogger("vllm.v1.worker.gpu_model_runner").setLevel(logging.ERROR)
+        if on_cpu:
+            self._llm.collective_rpc(quicken)
         self._policy: PeftModel | None = None
 
     def connect(self, policy: PeftModel) -> None:

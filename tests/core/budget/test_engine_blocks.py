@@ -17,7 +17,7 @@ from core.budget.engine import adapter_slots
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 STARTER = Path(__file__).with_name("start_engines.py")
 ROOT = Path(__file__).resolve().parents[3]
-CPU_BLOCK = 128
+CPU_BLOCK = constants.CPU_BLOCK_TOKENS
 Case = dict[str, Any]
 
 

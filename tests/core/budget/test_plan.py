@@ -133,10 +133,10 @@ def test_the_cpu_plans_ram_in_whole_gib_of_kv_cache() -> None:
     setting = Setting(rank=16, adapter_sync="merged", head="chunked", packed=True, completion_tokens=64)
     of = planned(setting, "smollm2-135m", "cpu")
     assert of.kv_cache.bytes % GIB == 0
-    assert of.kv_cache.block_tokens == 128
+    assert of.kv_cache.block_tokens == 32
     assert of.kv_cache.full_length_sequences >= setting.completions_per_step
     exact = planned(replace(setting, kv_cache_bytes=2 * GIB), "smollm2-135m", "cpu")
-    assert exact.kv_cache.blocks == 728
+    assert exact.kv_cache.blocks == 4 * 728
 
 
 def test_without_an_engine_generate_keeps_every_completion() -> None:
