@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.budget import Geometry, Setting, geometry_from_config, kv_cache
+from core.budget import Geometry, Setting, constants, geometry_from_config, kv_cache
 from core.budget.engine import adapter_slots
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -59,6 +59,7 @@ def engine(config: Mapping[str, Any], rng: random.Random, lora: bool = False) ->
         "max_model_len": rng.randint(200, 5000),
         "max_num_batched_tokens": rng.choice([512, 1000, 4096]),
         "max_num_seqs": 16,
+        "block_size": CPU_BLOCK,
         "kv_cache_memory_bytes": rng.randint(200_000_000, 400_000_000),
     }
     if lora:
