@@ -5,7 +5,8 @@ GrouperError                what a person can act on; its text is one sentence
 ├── NotFound                a run, model, recipe or GPU that does not exist (exit code 2)
 ├── StoreError              the database refused or is not usable
 │   └── IllegalTransition   a run may not go from this status to that one
-└── RunError                a run cannot go on: a kind, a message, a remedy, stored with the run (exit code 1)
+├── RunError                a run cannot go on: a kind, a message, a remedy, stored with the run (exit code 1)
+└── StopRequested           somebody asked the run to end while it was loading
 """
 
 
@@ -47,6 +48,10 @@ class RunError(GrouperError):
     def __init__(self, kind: str, message: str, remedy: str) -> None:
         self.kind, self.message, self.remedy = kind, message, remedy
         super().__init__(f"{message} {remedy}")
+
+
+class StopRequested(GrouperError):
+    """The run was asked to end before its first step."""
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -81,7 +81,10 @@ class PlannedMemory:
 
 @dataclass(frozen=True)
 class Run:
-    """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now."""
+    """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now.
+
+    facts  what the run found out about itself: whether groups are packed and why, the hash of its base weights
+    """
 
     id: str
     name: str
@@ -103,6 +106,7 @@ class Run:
     process: Process | None = None
     failure: Failure | None = None
     revision: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,19 @@ def list_load_phases(connection: sa.Connection, run_id: str) -> list[LoadPhase]:
     return [LoadPhase(row.name, row.seconds, row.memory_bytes) for row in connection.execute(query)]
 
 
+def earlier_loads(connection: sa.Connection, run: Run, limit: int = 9) -> list[list[LoadPhase]]:
+    """The load phases of the newest other runs that loaded the same: model, device, quantisation and engine."""
+    same = ("model", "gpu", "quantization", "fast_inference")
+    alike = [sa.func.json_extract(runs.c.config, f"$.{name}") == getattr(run.config, name) for name in same]
+    found = connection.execute(
+        sa.select(runs.c.id)
+        .where(*alike, runs.c.id != run.id, runs.c.engine != "")
+        .order_by(runs.c.key.desc())
+        .limit(limit)
+    ).scalars()
+    return [list_load_phases(connection, run_id) for run_id in found]
+
+
 def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int]]:
     """The newest runs that ended with a plan, oldest first, each with the highest memory of any phase in bytes."""
     phases = [sa.func.coalesce(sa.func.json_extract(steps.c.memory, f"$.{name}"), 0) for name in PLANNED_PHASES]
@@ -297,6 +310,7 @@ def _run(row: sa.RowMapping) -> Run:
         process=Process(**json.loads(row["process"])) if row["process"] else None,
         failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
         revision=row["revision"],
+        facts=json.loads(row["facts"]),
     )
 
 

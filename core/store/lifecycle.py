@@ -115,6 +115,12 @@ def update(connection: sa.Connection, run_id: str, **values: object) -> None:
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(revision=_next_revision(), **values))
 
 
+def note(connection: sa.Connection, run_id: str, **facts: object) -> None:
+    """Adds to what a run found out about itself: small values by name, the newest of each kept."""
+    known = {**get_run(connection, run_id).facts, **facts}
+    update(connection, run_id, facts=json.dumps(known))
+
+
 def delete(connection: sa.Connection, run_id: str) -> None:
     """Removes a run that has ended, with everything recorded for it."""
     run = get_run(connection, run_id)

@@ -33,6 +33,7 @@ runs = sa.Table(
     sa.Column("process", sa.Text),
     sa.Column("failure", sa.Text),
     sa.Column("revision", sa.Integer, nullable=False, server_default="0", index=True),
+    sa.Column("facts", sa.Text, nullable=False, server_default="{}"),  # what the run found out about itself
 )
 
 steps = sa.Table(

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from core.errors import GrouperError
+from core.errors import GrouperError, StopRequested
 from core.processes import identify
 from core.runs import RunStatus
 from core.settings import load_settings, set_engine_environment
@@ -29,9 +29,19 @@ def main(run_id: str) -> int:
             from core.worker.session import train_run  # torch and vllm read the environment set above
 
             train_run(database, settings, run, pulse)
+        except StopRequested:
+            _stopped(database, run_id)
         except BaseException as error:  # every way out, an interrupt too, leaves a status that explains it
             return _fail(database, run_id, error)
     return 0
+
+
+def _stopped(database: Database, run_id: str) -> None:
+    """Ends a run that was asked to end while it was loading, by the page or by a signal."""
+    with database.writing() as connection:
+        if browsing.get_run(connection, run_id).status is not RunStatus.STOPPING:
+            lifecycle.request_stop(connection, run_id, "signal")
+        lifecycle.move(connection, run_id, RunStatus.STOPPED, who="worker")
 
 
 def _fail(database: Database, run_id: str, error: BaseException) -> int:

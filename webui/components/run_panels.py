@@ -117,7 +117,19 @@ def _doing(run: Run, now: float) -> str:
         return ""
     phase = DOING.get(run.phase, capitalised(run.phase)) or "Starting"
     since = f" · {clock(run.phase_started_at, now)}" if run.phase_started_at else ""
-    return f"{'Stopping after this step · ' if run.status is RunStatus.STOPPING else ''}{esc(phase)}{since}"
+    ending = "Stopping after this step · " if run.status is RunStatus.STOPPING else ""
+    return f"{ending}{esc(phase)}{since}{_load_estimate(run)}"
+
+
+def _load_estimate(run: Run) -> str:
+    """How long this phase of loading will take, and what comes after it until the first step."""
+    expected: dict[str, float] = run.facts.get("load_seconds", {})
+    if run.phase not in expected:
+        return ""
+    names = list(expected)
+    after = sum(expected[name] for name in names[names.index(run.phase) + 1 :])
+    more = f", then {duration(after)} more until the first step" if after >= 1 else ""
+    return f" of about {duration(expected[run.phase])}{more}"
 
 
 def _figures(run: Run, steps: Sequence[Step], now: float) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer with our engine, our forward pass on a CPU, and a record of every step."""
+"""TRL's GRPOTrainer with our engine, packed groups where they are exact, and a record of every step."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,8 @@ from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.training.arguments import grpo_arguments
 from core.worker.training.data import as_dataset
-from core.worker.training.forward import compare, score_batch
+from core.worker.training.forward import Scored, compare, score_batch
+from core.worker.training.packing import split_groups
 from core.worker.training.sampling import EngineBridge
 from core.worker.training.scoring import ScoreSheet
 from core.worker.training.stepping import SampledStep, collect
@@ -28,7 +29,10 @@ OnStep = Callable[[SampledStep], bool]
 
 
 class PolicyTrainer(GRPOTrainer):
-    """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training."""
+    """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training.
+
+    packed  whether groups may be packed (see `exactness`); else TRL scores padded rows
+    """
 
     _buffered_inputs: list[dict[str, Any]] | None
 
@@ -41,7 +45,9 @@ class PolicyTrainer(GRPOTrainer):
         folder: Path,
         on_phase: Callable[[str], None],
         on_step: OnStep,
+        packed: bool = True,
     ) -> None:
+        self._packed = packed
         self._config, self._recipe, self._examples = config, recipe, examples
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
@@ -120,31 +126,43 @@ class PolicyTrainer(GRPOTrainer):
         logits_to_keep: int,
         batch_size: int | None = None,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """(logprobs, entropies, no auxiliary loss), each (B, T), of the last T = `logits_to_keep` tokens.
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """(logprobs, entropies, auxiliary loss), the first two (B, T), of the last T = `logits_to_keep` tokens.
 
         Called from the loss it also completes `inputs`: one batch makes one update, so the policy that sampled is the
         policy now, and its logprobs serve as old logprobs and in the importance ratio without a pass of their own.
         """
-        base = self.accelerator.unwrap_model(model).get_base_model()
-        inputs = self._inputs
-        with self.accelerator.autocast():
-            scored = score_batch(
-                base,
-                input_ids,
-                attention_mask,
-                logits_to_keep,
-                self.temperature,
-                needed=None if inputs is None or self.beta != 0.0 else inputs["advantages"] != 0,
+        auxiliary = None
+        if self._packed:
+            scored = self._score_packed(model, input_ids, attention_mask, logits_to_keep)
+        else:
+            logprobs, entropies, auxiliary = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, **{**kwargs, "compute_entropy": True}
             )
-        if inputs is not None:
-            mismatch = compare(scored, inputs["sampling_per_token_logps"])
-            inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
-            for name, value in mismatch.metrics().items():
-                self._metrics["train"][name].append(value)
-            self._metrics["train"]["groups_updated"].append(float(scored.groups))
-            self._entropy = scored.mean_entropy()
-        return scored.logprobs + _anchor(model), scored.entropies, None
+            groups = len(split_groups(input_ids, attention_mask, logits_to_keep))
+            scored = Scored(logprobs, entropies.detach(), attention_mask[:, -logits_to_keep:].bool(), groups)
+        if self._inputs is not None:
+            self._complete(self._inputs, scored)
+        return scored.logprobs + _anchor(model), scored.entropies, auxiliary
+
+    def _score_packed(
+        self, model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor, width: int
+    ) -> Scored:
+        """Without a KL term the groups that have no advantage are left out of the loss's own call."""
+        inputs = self._inputs
+        needed = None if inputs is None or self.beta != 0.0 else inputs["advantages"] != 0
+        base = self.accelerator.unwrap_model(model).get_base_model()
+        with self.accelerator.autocast():
+            return score_batch(base, input_ids, attention_mask, width, self.temperature, needed)
+
+    def _complete(self, inputs: dict[str, Any], scored: Scored) -> None:
+        """The importance ratio, and how far the engine's logprobs are from these."""
+        mismatch = compare(scored, inputs["sampling_per_token_logps"])
+        inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
+        for name, value in mismatch.metrics().items():
+            self._metrics["train"][name].append(value)
+        self._metrics["train"]["groups_updated"].append(float(scored.groups))
+        self._entropy = scored.mean_entropy()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log(logs, start_time)
