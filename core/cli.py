@@ -145,11 +145,14 @@ def list_runs(
 @app.command()
 def show(run_id: RunId, as_json: Json = False) -> None:
     """One run: state, progress, figures, events, and why it ended."""
-    _settings, database = _open()
+    settings, database = _open()
     with database.reading() as connection:
         summary = browsing.summarise(connection, run_id)
         events = browsing.list_events(connection, run_id)
-    _show(as_json, reports.detail_json(summary, events), reports.detail_text(summary, events))
+        steps = browsing.list_steps(connection, run_id)
+    found = [asdict(advisory) for advisory in jobs.advisories(settings, summary.run, steps)]
+    document = {**reports.detail_json(summary, events), "advisories": found}
+    _show(as_json, document, reports.detail_text(summary, events, found))
 
 
 @app.command()
@@ -197,6 +200,24 @@ def delete(run_id: RunId, as_json: Json = False) -> None:
     settings, database = _open()
     jobs.delete(database, settings, run_id)
     _show(as_json, {"run": run_id, "deleted": True}, f"Run {run_id} is deleted.")
+
+
+@app.command()
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Only look; start no engine.")] = False, as_json: Json = False
+) -> int:
+    """Check this installation: what is installed, what works, how fast, and what to do about the rest."""
+    settings = load_settings()
+    checks: list[jobs.Check] = []
+    for check in jobs.examine(settings, quick):
+        _live(reports.check_line(check))
+        if check.state != "running":
+            checks.append(check)
+            if sys.stderr.isatty():
+                _note("")
+    document = jobs.report(settings, checks)
+    _show(as_json, document, str(document["sentence"]))
+    return 0 if document["healthy"] else 1
 
 
 @bench.command("plan")

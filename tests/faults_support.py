@@ -76,8 +76,15 @@ def wait_for_end(settings: Settings, seconds: float = MINUTES) -> Run:
     pytest.fail(f"run {run.id} is still {run.status}:\n{log_of(settings, run)[-3000:]}")
 
 
-def left_of(run: Run) -> list[str]:
-    """Processes of the session that the run's worker was started in."""
+def left_of(run: Run, seconds: float = 15.0) -> list[str]:
+    """Processes of the worker's session that are still there after the time that an orderly end may take."""
+    deadline = time.monotonic() + seconds
+    while _session_of(run) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return _session_of(run)
+
+
+def _session_of(run: Run) -> list[str]:
     assert run.process is not None
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):

@@ -5,7 +5,9 @@ Meets the worker only in the store and on the command line.
 
 from core.jobs.builtin import prepare_builtin
 from core.jobs.calibration import calibration, learn
+from core.jobs.doctor import TRIED, Check, examine, report, verdict, versions
 from core.jobs.fitting import remedies
+from core.jobs.health import Advisory, advisories
 from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
 from core.jobs.stack import Stack, detected_gpu, stack_report
@@ -13,13 +15,18 @@ from core.jobs.submission import delete, log_tail, stop, submit
 from core.jobs.supervisor import Supervisor, tick
 
 __all__ = [
+    "TRIED",
+    "Advisory",
+    "Check",
     "Stack",
     "Supervisor",
+    "advisories",
     "calibration",
     "check",
     "check_measurements",
     "delete",
     "detected_gpu",
+    "examine",
     "learn",
     "log_tail",
     "make_setting",
@@ -27,8 +34,11 @@ __all__ = [
     "prepare_builtin",
     "preview",
     "remedies",
+    "report",
     "stack_report",
     "stop",
     "submit",
     "tick",
+    "verdict",
+    "versions",
 ]

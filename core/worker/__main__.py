@@ -32,7 +32,7 @@ def main(run_id: str) -> int:
         except StopRequested:
             _stopped(database, run_id)
         except BaseException as error:  # every way out, an interrupt too, leaves a status that explains it
-            return _fail(database, run_id, error)
+            return _fail(database, run_id, error, pulse.doing)
     return 0
 
 
@@ -44,8 +44,8 @@ def _stopped(database: Database, run_id: str) -> None:
         lifecycle.move(connection, run_id, RunStatus.STOPPED, who="worker")
 
 
-def _fail(database: Database, run_id: str, error: BaseException) -> int:
-    failure = explain(error)
+def _fail(database: Database, run_id: str, error: BaseException, phase: str) -> int:
+    failure = explain(error, phase)
     logging.error("%s %s", failure.message, failure.remedy, exc_info=error)
     with database.writing() as connection:
         if not browsing.get_run(connection, run_id).status.is_final:

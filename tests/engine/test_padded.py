@@ -12,8 +12,9 @@ from core.store import browsing, open_database
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 OPTIONS = (
-    "--gpu", "cpu", "--steps", "3", "--rank", "8", "--fast-inference", "off", "--wait", "--json", "--set", "group_size=4",
-    "--set", "prompts_per_step=2", "--set", "prompt_tokens=400", "--set", "completion_tokens=16",
+    "--gpu", "cpu", "--steps", "3", "--rank", "8", "--fast-inference", "off", "--wait", "--json",
+    "--set", "group_size=4", "--set", "prompts_per_step=2",
+    "--set", "prompt_tokens=400", "--set", "completion_tokens=16",
 )  # fmt: skip
 
 

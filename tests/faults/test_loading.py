@@ -69,10 +69,10 @@ def test_a_worker_told_to_terminate_while_it_loads_stops(prepared: Settings, pha
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 700 MiB, mounted for real."""
+    """A file system of 900 MiB, mounted for real."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700m", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900m", "tmpfs", folder], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("this user may not mount a file system")
     yield folder

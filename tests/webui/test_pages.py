@@ -116,8 +116,13 @@ def test_an_unknown_run_says_what_to_do(page: Any) -> None:
 
 @pytest.mark.parametrize(
     ("address", "filled"),
-    [("/", "#plan .verdict"), ("/runs", "table.runs"), ("/run?id=finished", ".chart-canvas canvas")],
-    ids=["launch", "runs", "run"],
+    [
+        ("/", "#plan .verdict"),
+        ("/runs", "table.runs"),
+        ("/run?id=finished", ".chart-canvas canvas"),
+        ("/doctor", ".checks li"),
+    ],
+    ids=["launch", "runs", "run", "doctor"],
 )
 def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], address: str, filled: str) -> None:
     page.set_viewport_size(PHONE)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from core.config import RunConfig
+from core.jobs import Advisory
 from core.runs import Event, Run, RunStatus, Step
 from core.units import duration, plural, thin
 from webui.components.runs_table import stop_button
@@ -62,6 +63,18 @@ def step_picker(shown: int, last: int, follows: bool) -> str:
         f"{_step_button('Next', shown + 1, shown < last)}{_step_button('Latest', 0, not follows)}"
         f'<span class="count" role="status">Step {shown} of {last}</span></div>'
     )
+
+
+def advisories_panel(found: Sequence[Advisory]) -> str:
+    """What the run's own figures say is going wrong: the evidence, the remedy, and the cause on demand."""
+    if not found:
+        return ""
+    items = "".join(
+        f'<li data-key="{esc(each.kind)}"><b>{esc(each.title)}</b> <span>{esc(each.evidence)}</span> '
+        f'<span class="remedy">{esc(each.remedy)}</span><p class="soft">{esc(each.cause)}</p></li>'
+        for each in found
+    )
+    return f'<section class="panel-box notice advisories" role="note"><h3>Worth a look</h3><ul>{items}</ul></section>'
 
 
 def log_panel(text: str) -> str:

@@ -16,7 +16,16 @@ from webui.components.completions import groups_view
 from webui.components.curves import curves, curves_table
 from webui.components.live import curve_chart, live, still
 from webui.components.memory_table import memory_table
-from webui.components.run_panels import config_panel, controls, events_panel, heading, headline, log_panel, step_picker
+from webui.components.run_panels import (
+    advisories_panel,
+    config_panel,
+    controls,
+    events_panel,
+    heading,
+    headline,
+    log_panel,
+    step_picker,
+)
 from webui.components.time_bar import time_bars
 from webui.pages.frame import QUIET, frame, page_body, said
 from webui.present import empty_state, failure_panel, skeleton
@@ -93,7 +102,7 @@ def look(services: Services, view: View) -> tuple[int, Values]:
             return view.revision, _unknown(view.run_id)
         values = _always(services, run, view, now)
         if run.revision != view.revision:
-            values |= _on_change(connection, run, view, now)
+            values |= _on_change(services, connection, run, view, now)
     return run.revision, values
 
 
@@ -107,7 +116,7 @@ def _always(services: Services, run: Run, view: View, now: float) -> Values:
     }
 
 
-def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
+def _on_change(services: Services, connection: Any, run: Run, view: View, now: float) -> Values:
     steps = browsing.list_steps(connection, run.id)
     loading = browsing.list_load_phases(connection, run.id)
     shown = min(view.step or run.step, run.step)
@@ -116,6 +125,7 @@ def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
         "heading": heading(run),
         "problem": failure_panel(run.failure, run.status),
         "headline": headline(run, steps, now),
+        "advice": advisories_panel(jobs.advisories(services.settings, run, steps)),
         "chart": curves(steps),
         "figures": curves_table(steps),
         "time": time_bars(loading, steps),
@@ -136,6 +146,7 @@ def _layout() -> dict[str, Component]:
             panels["controls"] = live(elem_id="controls")
         panels["problem"] = live(elem_id="problem")
         panels["headline"] = live(skeleton(3), elem_id="headline")
+        panels["advice"] = live(elem_id="advice")
         with gr.Row(elem_classes="split", elem_id="measured"):
             with gr.Column(elem_classes="card", scale=7, min_width=320):
                 still('<h2>Reward<span class="hint">Drag to zoom, double-click to see all</span></h2>')
@@ -161,7 +172,7 @@ def _layout() -> dict[str, Component]:
 
 def _unknown(run_id: str) -> Values:
     what = f"There is no run {run_id!r} here." if run_id else "The address names no run."
-    empty = dict.fromkeys(("headline", "controls"), "")
+    empty = dict.fromkeys(("headline", "controls", "advice"), "")
     help = "It may have been deleted, or it belongs to another installation. Pick one from the list."
     return {**empty, "heading": empty_state("No such run", f"{what} {help}", "All runs", "runs"), "timer": False}
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from core.worker.training.head import score_tokens
 from core.worker.training.packing import Pack, PackedGroup, packs, split_groups
@@ -78,23 +77,14 @@ def score_packs(base: Any, made: Iterable[Pack], temperature: float) -> tuple[to
     return torch.cat(logprobs), torch.cat(entropies)
 
 
-def score_alone(
-    base: Any, groups: Sequence[PackedGroup], temperature: float = 1.0, together: bool = False
-) -> torch.Tensor:
-    """(N,) logprobs of the same tokens, each sequence by itself through the whole model: slow, and right for any model.
-
-    together  all sequences as one padded batch, for models that such padding does not disturb
-    """
-    sequences = [(len(group.prompt), torch.cat([group.prompt, each])) for group in groups for each in group.completions]
-    batches = [sequences] if together else [[sequence] for sequence in sequences]
+def score_alone(base: Any, groups: Sequence[PackedGroup], temperature: float = 1.0) -> torch.Tensor:
+    """(N,) logprobs of the same tokens, each sequence by itself through the whole model: slow, right for any model."""
     scores = []
-    for batch in batches:
-        ids = pad_sequence([row for _, row in batch], batch_first=True)  # (B, S)
-        mask = pad_sequence([torch.ones_like(row) for _, row in batch], batch_first=True)
-        logits = base(input_ids=ids, attention_mask=mask, use_cache=False).logits  # (B, S, V)
-        for (start, row), states in zip(batch, logits, strict=True):
-            predicting = states[start - 1 : len(row) - 1].float() / temperature
-            scores.append(predicting.log_softmax(dim=-1).gather(1, row[start:, None]).squeeze(1))
+    for prompt, completion in ((group.prompt, each) for group in groups for each in group.completions):
+        row = torch.cat([prompt, completion])
+        logits = base(input_ids=row[None], use_cache=False).logits[0]  # (S, V)
+        predicting = logits[len(prompt) - 1 : len(row) - 1].float() / temperature
+        scores.append(predicting.log_softmax(dim=-1).gather(1, completion[:, None]).squeeze(1))
     return torch.cat(scores)
 
 
