@@ -4,28 +4,32 @@ Meets the worker only in the store and on the command line.
 """
 
 from core.jobs.builtin import prepare_builtin
-from core.jobs.calibration import calibration, learn
+from core.jobs.calibration import calibration, doubt, learn
 from core.jobs.doctor import TRIED, Check, examine, report, verdict, versions
 from core.jobs.fitting import remedies
 from core.jobs.health import Advisory, advisories
 from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
 from core.jobs.stack import Stack, detected_gpu, stack_report
+from core.jobs.starting import BestSettings, best_settings, worked_example
 from core.jobs.submission import delete, log_tail, stop, submit
 from core.jobs.supervisor import Supervisor, tick
 
 __all__ = [
     "TRIED",
     "Advisory",
+    "BestSettings",
     "Check",
     "Stack",
     "Supervisor",
     "advisories",
+    "best_settings",
     "calibration",
     "check",
     "check_measurements",
     "delete",
     "detected_gpu",
+    "doubt",
     "examine",
     "learn",
     "log_tail",
@@ -41,4 +45,5 @@ __all__ = [
     "tick",
     "verdict",
     "versions",
+    "worked_example",
 ]
