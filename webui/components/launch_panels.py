@@ -45,7 +45,7 @@ def computed_view(example: Sequence[str]) -> str:
     return (
         '<details class="fold" data-key="computed"><summary>How this is computed</summary><div class="computed">'
         "<p>Every line is arithmetic on the model's shape and these settings; the table of lines gives each formula "
-        "with its numbers. Phases follow one step: weights are loaded, completions sampled, the adapter is handed to the "
+        "with its numbers. Phases follow one step: weights are loaded, completions sampled, the adapter handed to the "
         "engine, the policy updated. The KV cache is what the engine's share leaves, counted in its own blocks. "
         "The margin is what processes and allocators were measured to take besides; runs on this machine narrow it.</p>"
         "<p>An estimate often quoted, a 7B model in four bits on 24 GB, held against these formulas:</p>"
