@@ -84,14 +84,7 @@ def launch(
     settings, database = _open()
     run = jobs.submit(database, settings, config, name=name, who="command line", insist=insist)
     _note(f"Run {run.id} ({run.name}) is {run.status}.")
-    if not wait:
-        _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")
-        return 0
-    run = _follow(database, settings, run)
-    with database.reading() as connection:
-        summary = browsing.summarise(connection, run.id)
-    _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
-    return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
+    return _finish(database, settings, run, wait, as_json)
 
 
 @app.command()
@@ -195,6 +188,24 @@ def stop(run_id: RunId, as_json: Json = False) -> None:
 
 
 @app.command()
+def resume(
+    run_id: RunId,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all; more than the run had extend it.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Go on with a run that has ended, from its newest whole checkpoint."""
+    settings, database = _open()
+    with database.reading() as connection:
+        changed = jobs.differences(settings, browsing.get_run(connection, run_id))
+    if changed:
+        _note(f"Not as it was at the checkpoint: {', '.join(changed)}.")
+    run = jobs.resume(database, settings, run_id, "command line", steps)
+    _note(f"Run {run.id} ({run.name}) is {run.status}, attempt {run.attempt}.")
+    return _finish(database, settings, run, wait, as_json)
+
+
+@app.command()
 def delete(run_id: RunId, as_json: Json = False) -> None:
     """Remove a run that has ended, with its completions, adapter and log."""
     settings, database = _open()
@@ -232,6 +243,18 @@ def prepare() -> None:
     """Make the built-in model ready now instead of at the first launch."""
     settings = load_settings()
     jobs.prepare_builtin(settings, load_catalogue())
+
+
+def _finish(database: Database, settings: Settings, run: Run, wait: bool, as_json: bool) -> int:
+    """What is said of a run that was just queued: that it is, or after waiting how it ended."""
+    if not wait:
+        _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")
+        return 0
+    run = _follow(database, settings, run)
+    with database.reading() as connection:
+        summary = browsing.summarise(connection, run.id)
+    _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
+    return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
 
 
 def _follow(database: Database, settings: Settings, run: Run) -> Run:

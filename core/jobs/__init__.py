@@ -10,6 +10,7 @@ from core.jobs.fitting import remedies
 from core.jobs.health import Advisory, advisories
 from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
 from core.jobs.preflight import check
+from core.jobs.resuming import can_resume, differences, resume
 from core.jobs.stack import Stack, detected_gpu, stack_report
 from core.jobs.starting import BestSettings, best_settings, worked_example
 from core.jobs.submission import delete, log_tail, stop, submit
@@ -25,10 +26,12 @@ __all__ = [
     "advisories",
     "best_settings",
     "calibration",
+    "can_resume",
     "check",
     "check_measurements",
     "delete",
     "detected_gpu",
+    "differences",
     "doubt",
     "examine",
     "learn",
@@ -39,6 +42,7 @@ __all__ = [
     "preview",
     "remedies",
     "report",
+    "resume",
     "stack_report",
     "stop",
     "submit",

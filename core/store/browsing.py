@@ -66,7 +66,7 @@ def active_runs(connection: sa.Connection) -> list[Run]:
 
 def queued_runs(connection: sa.Connection) -> list[Run]:
     """Waiting runs, the one that waited longest first."""
-    query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.created_at)
+    query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.queued_at, runs.c.key)
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
@@ -311,6 +311,7 @@ def _run(row: sa.RowMapping) -> Run:
         failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
         revision=row["revision"],
         facts=json.loads(row["facts"]),
+        attempt=row["attempt"],
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,45 @@ def test_wal_and_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StoreError, match="cannot be used"):
         open_database(f"sqlite:///{tmp_path / 'broken.db'}")
+
+
+def test_a_resumed_run_waits_again_as_a_new_attempt(database: Database) -> None:
+    run_id, other = queue(database), queue(database)
+    with database.writing() as connection:
+        lifecycle.claim(connection, run_id, PROCESS)
+        recording.record_load_phase(connection, run_id, LoadPhase("read weights", 1.5, 7))
+        with pytest.raises(IllegalTransition, match="when it has ended"):
+            lifecycle.resume(connection, run_id, "test")
+        lifecycle.move(connection, run_id, RunStatus.LOST, failure=Failure("lost", "It ended.", "Resume it."))
+        run = lifecycle.resume(connection, run_id, "test", CONFIG.model_copy(update={"steps": 99}))
+        assert lifecycle.resume(connection, run_id, "test").attempt == 2  # asked twice, queued once
+        assert (run.status, run.attempt, run.config.steps) == (RunStatus.QUEUED, 2, 99)
+        assert (run.process, run.failure, run.ended_at) == (None, None, None)
+        assert browsing.list_load_phases(connection, run_id) == []
+        assert [one.id for one in browsing.queued_runs(connection)] == [other, run_id]
+        lifecycle.first_in_queue(connection, run_id)
+        assert [one.id for one in browsing.queued_runs(connection)] == [run_id, other]
+        assert lifecycle.claim(connection, run_id, PROCESS)
+        with pytest.raises(IllegalTransition, match="does not wait"):
+            lifecycle.first_in_queue(connection, run_id)
+
+
+def test_a_step_sampled_again_is_recorded_once(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        assert recording.record_step(connection, run_id, a_step(1))
+        assert recording.record_step(connection, run_id, a_step(2))
+        assert recording.record_step(connection, run_id, a_step(1))  # the same tokens: what is there stays
+        tokens = browsing.get_run(connection, run_id).tokens
+        assert browsing.summarise(connection, run_id).completions == 4
+        changed = a_step(1)
+        (group,) = changed.groups
+        members = tuple(replace(one, token_ids=(9,), logprobs=(-1.0,), length=1) for one in group.completions)
+        assert not recording.record_step(
+            connection, run_id, replace(changed, groups=(replace(group, completions=members),))
+        )
+        run = browsing.get_run(connection, run_id)
+        assert (run.step, run.tokens) == (2, tokens - 4)
+        assert browsing.summarise(connection, run_id).completions == 4
+        (stored,) = browsing.list_groups(connection, run_id, 1, with_tokens=True)
+    assert {one.token_ids for one in stored.completions} == {(9,)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from core.jobs import Check
 from core.troubles import Trouble
 from core.units import duration
-from webui.present import esc
+from webui.present import esc, worded
 
 # State -> (word, the status whose colour and icon it shares, icon)
 STATES = {
@@ -40,7 +40,8 @@ def known_failures(troubles: Sequence[Trouble]) -> str:
     return "".join(
         f'<details class="fold" data-key="trouble-{esc(known.kind)}"{" open" if known.classic else ""}>'
         f"<summary>{esc(known.title)}</summary>"
-        f'<div class="trouble"><p>{esc(known.cause)}</p><p><b>What to do.</b> {esc(known.general)}</p></div></details>'
+        f'<div class="trouble"><p>{worded(known.cause)}</p>'
+        f"<p><b>What to do.</b> {worded(known.general)}</p></div></details>"
         for known in ordered
     )
 
@@ -48,10 +49,10 @@ def known_failures(troubles: Sequence[Trouble]) -> str:
 def _row(check: Check) -> str:
     word, tone, icon = STATES[check.state]
     seconds = f'<span class="soft number">{duration(check.seconds)}</span>' if check.seconds >= 0.1 else ""
-    remedy = f'<p class="remedy">{esc(check.remedy)}</p>' if check.remedy and check.state != "ok" else ""
+    remedy = f'<p class="remedy">{worded(check.remedy)}</p>' if check.remedy and check.state != "ok" else ""
     return (
         f'<li data-key="check-{esc(check.name)}"><span class="chip {tone}"><svg viewBox="0 0 16 16" aria-hidden="true" '
         'fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">'
         f"{icon}</svg>{word}</span><div><b>{esc(check.name[:1].upper() + check.name[1:])}</b>"
-        f"<p>{esc(check.message)}</p>{remedy}</div>{seconds}</li>"
+        f"<p>{worded(check.message)}</p>{remedy}</div>{seconds}</li>"
     )

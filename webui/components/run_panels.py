@@ -5,12 +5,23 @@ import re
 from collections.abc import Sequence
 
 from core.config import RunConfig
-from core.jobs import Advisory
+from core.jobs import Advisory, can_resume
 from core.runs import Event, Run, RunStatus, Step
 from core.units import duration, plural, thin
 from webui.components.runs_table import stop_button
 from webui.components.status_chip import status_chip
-from webui.present import capitalised, clock, definitions, esc, full_moment, moment, progress_bar, reward, seconds_left
+from webui.present import (
+    capitalised,
+    clock,
+    definitions,
+    esc,
+    full_moment,
+    moment,
+    progress_bar,
+    reward,
+    seconds_left,
+    worded,
+)
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
 DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
@@ -41,13 +52,21 @@ def headline(run: Run, steps: Sequence[Step], now: float) -> str:
 def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
     """When the page last heard of the run, the way to hold it still, and the way to end the run."""
     if run.status.is_final:
-        return ""
+        return f'<div class="controls">{_resume_button(run)}</div>' if may_stop and can_resume(run) else ""
     word = "Resume updates" if paused else "Pause updates"
     state = "Paused, last updated" if paused else "Updated"
     stop = stop_button(run, "Stop after this step", "Cancel run") if may_stop else ""
     return (
         f'<div class="controls"><span>{state} {clock(now, now, "ago")}</span>'
         f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{stop}</div>'
+    )
+
+
+def _resume_button(run: Run) -> str:
+    again = "Resume" if run.step else "Launch again"
+    return (
+        f'<button type="button" class="small-button" data-trigger="retry" data-id="{esc(run.id)}" '
+        f'title="Goes on from the newest whole checkpoint">{again}</button>'
     )
 
 
@@ -71,7 +90,7 @@ def advisories_panel(found: Sequence[Advisory]) -> str:
         return ""
     items = "".join(
         f'<li data-key="{esc(each.kind)}"><b>{esc(each.title)}</b> <span>{esc(each.evidence)}</span> '
-        f'<span class="remedy">{esc(each.remedy)}</span><p class="soft">{esc(each.cause)}</p></li>'
+        f'<span class="remedy">{worded(each.remedy)}</span><p class="soft">{esc(each.cause)}</p></li>'
         for each in found
     )
     return f'<section class="panel-box notice advisories" role="note"><h3>Worth a look</h3><ul>{items}</ul></section>'

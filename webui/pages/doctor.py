@@ -13,7 +13,7 @@ from webui.pages.frame import QUIET, frame, page_body, said, title
 from webui.present import skeleton
 from webui.services import Services
 
-WAITING = "Not tried yet: run all checks."
+AT_A_GLANCE = "What can be seen at a glance is in order. Run all checks to try the rest."
 NOTE = "Looking takes a second. Trying starts the engine on the built-in model, which takes a minute on a CPU."
 
 
@@ -52,8 +52,9 @@ def _looked(services: Services) -> str:
         checks = list(jobs.examine(services.settings, quick=True))
     except Exception as error:
         return said(error, "The checks could not be made")
-    waiting = [jobs.Check(name, "skipped", WAITING) for name, _ in jobs.TRIED]
-    return checks_view([*checks, *waiting], jobs.verdict(checks))
+    waiting = [jobs.Check(name, "skipped", f"{doing}.") for name, doing in jobs.TRIED]
+    sound = all(check.state == "ok" for check in checks)
+    return checks_view([*checks, *waiting], AT_A_GLANCE if sound else jobs.verdict(checks))
 
 
 def _examined(services: Services) -> Iterator[list[Any]]:

@@ -84,12 +84,20 @@ def build(app: gr.Blocks, services: Services) -> None:
             return {panels["problem"]: said(error, "The run was not stopped")}
         return present(seen)
 
+    def resume(seen: View) -> dict[Any, Any]:
+        try:
+            jobs.resume(services.database, services.settings, seen.run_id, "page")
+        except Exception as error:
+            return {panels["problem"]: said(error, "The run was not resumed")}
+        return present(replace(seen, revision=-1, sent={}))
+
     app.load(arrive, None, outputs, **QUIET)
     panels["timer"].tick(present, view, outputs, queue=False, **QUIET)  # type: ignore[attr-defined]
     panels["picker"].select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})  # type: ignore[attr-defined]
     panels["controls"].pause(pause, view, outputs, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
         panels["controls"].stop(stop, view, outputs, **QUIET)  # type: ignore[attr-defined]
+        panels["controls"].retry(resume, view, outputs, **QUIET)  # type: ignore[attr-defined]
 
 
 def look(services: Services, view: View) -> tuple[int, Values]:

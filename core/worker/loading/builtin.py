@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from core.catalogue import BuiltinSource
 from core.errors import RunError
+from core.worker.saving import sha256
 
 MANIFEST = "grouper-manifest.json"
 # The GGUF file numbers its special tokens but names the wrong one as the end of a turn; the model's own
@@ -123,8 +123,3 @@ def _keep(scratch: Path, folder: Path) -> None:
     except OSError:
         if not _is_intact(folder):  # another process was faster, and its copy is as good; anything else is an error
             raise
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

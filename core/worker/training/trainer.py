@@ -15,12 +15,14 @@ from core.config import RunConfig
 from core.recipes import Example, Recipe
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
+from core.worker.saving import TrainingState
 from core.worker.training.arguments import grpo_arguments
 from core.worker.training.data import as_dataset
 from core.worker.training.forward import Scored, compare, score_batch
 from core.worker.training.packing import split_groups
 from core.worker.training.sampling import EngineBridge
 from core.worker.training.scoring import ScoreSheet
+from core.worker.training.state import capture, restore, restore_random
 from core.worker.training.stepping import SampledStep, collect
 
 # The planner's names for the phases of a step.
@@ -32,6 +34,8 @@ class PolicyTrainer(GRPOTrainer):
     """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training.
 
     packed  whether groups may be packed (see `exactness`); else TRL scores padded rows
+    done    steps that are behind the policy; training goes on with the next one
+    kept    the state of training after those steps
     """
 
     _buffered_inputs: list[dict[str, Any]] | None
@@ -46,8 +50,12 @@ class PolicyTrainer(GRPOTrainer):
         on_phase: Callable[[str], None],
         on_step: OnStep,
         packed: bool = True,
+        done: int = 0,
+        kept: TrainingState | None = None,
     ) -> None:
-        self._packed = packed
+        self._packed, self._done, self._kept, self._random = packed, done, kept, kept
+        start = done * config.prompts_per_step % len(examples)
+        examples = [*examples[start:], *examples[:start]]
         self._config, self._recipe, self._examples = config, recipe, examples
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
@@ -62,16 +70,33 @@ class PolicyTrainer(GRPOTrainer):
         super().__init__(
             model=loaded.policy,
             reward_funcs=self._sheet.functions(),
-            args=grpo_arguments(config, folder, list(weights.values()), device),
+            args=grpo_arguments(config, folder, list(weights.values()), device, done),
             train_dataset=as_dataset(examples),
             processing_class=loaded.tokenizer,
         )
         self.remove_callback(PrinterCallback)
         # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
-        self._bridge = EngineBridge(loaded.engine, config, self._clock, lambda: self.state.global_step + 1)
+        self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step)
         self.vllm_generation = self._bridge
         self.use_vllm = True
         self._last_loaded_step = -1
+
+    def _next_step(self) -> int:
+        """The number of the step being sampled, counted over all attempts."""
+        return int(self._done + self.state.global_step + 1)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The schedule over the whole run, wherever this attempt begins; the optimizer is brought to the same point."""
+        scheduler = super().create_scheduler(self._config.steps, optimizer)
+        if self._kept is not None:
+            restore(self.optimizer, scheduler, self._kept)
+            self._kept = None
+        return scheduler
+
+    def state_to_keep(self, **fingerprints: str) -> TrainingState:
+        """What a later attempt needs to go on from the step just done."""
+        step = self._done + self.state.global_step
+        return capture(self.optimizer, self.lr_scheduler, step=step, fingerprints=fingerprints)
 
     @contextmanager
     def _clock(self, phase: str) -> Iterator[None]:
@@ -97,6 +122,9 @@ class PolicyTrainer(GRPOTrainer):
             return super()._calculate_rewards(*args, **kwargs)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if self._random is not None:  # here, so that nothing on the way to the first step draws from them
+            restore_random(self._random)
+            self._random = None
         # Off while sampling, or TRL would run a forward pass for the old logprobs that the loss computes anyway.
         self.vllm_importance_sampling_correction = False
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -170,7 +198,7 @@ class PolicyTrainer(GRPOTrainer):
             return
         now = time.perf_counter()
         self._seconds["update"] = now - self._step_began - sum(self._seconds.values())
-        sampled = self._sampled.measured(self.state.global_step, logs, self._seconds, self._memory.read())
+        sampled = self._sampled.measured(self._done + self.state.global_step, logs, self._seconds, self._memory.read())
         self._sampled, self._seconds = None, {}
         self._on_phase("record")
         if self._on_step(sampled):
