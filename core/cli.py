@@ -180,10 +180,14 @@ def completions(
 
 
 @app.command()
-def stop(run_id: RunId, as_json: Json = False) -> None:
+def stop(
+    run_id: RunId,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for the step in hand.")] = False,
+    as_json: Json = False,
+) -> None:
     """End a run after its current step; a queued run is cancelled."""
     _settings, database = _open()
-    status = jobs.stop(database, run_id, "command line")
+    status = jobs.stop(database, run_id, "command line", now)
     _show(as_json, {"run": run_id, "state": status.value}, f"Run {run_id} is {status}.")
 
 

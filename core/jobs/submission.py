@@ -8,7 +8,7 @@ from core.jobs.calibration import learn
 from core.jobs.fitting import refuse_unless_fits
 from core.jobs.planning import plan_setting, setting_of
 from core.jobs.preflight import check
-from core.jobs.supervisor import tick
+from core.jobs.supervisor import end_now, tick
 from core.runs import PlannedMemory, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle
@@ -45,10 +45,15 @@ def submit(
         return browsing.get_run(connection, run.id)
 
 
-def stop(database: Database, run_id: str, who: str) -> RunStatus:
-    """Asks a run to end after its current step; a queued run is cancelled."""
+def stop(database: Database, run_id: str, who: str, now: bool = False) -> RunStatus:
+    """Asks a run to end after its current step; a queued run is cancelled.
+
+    now  do not wait for the step: what was sampled since the last recorded one is lost
+    """
     with database.writing() as connection:
-        return lifecycle.request_stop(connection, run_id, who)
+        status = lifecycle.request_stop(connection, run_id, who)
+        run = browsing.get_run(connection, run_id)
+    return end_now(database, run, who) if now and status is RunStatus.STOPPING else status
 
 
 def delete(database: Database, settings: Settings, run_id: str) -> None:

@@ -24,6 +24,7 @@ from webui.present import (
 )
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
+SILENT_S = 20.0  # a heartbeat comes every second; without one the worker hangs, or waits for the database
 DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
 
 
@@ -55,10 +56,18 @@ def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
         return f'<div class="controls">{_resume_button(run)}</div>' if may_stop and can_resume(run) else ""
     word = "Resume updates" if paused else "Pause updates"
     state = "Paused, last updated" if paused else "Updated"
-    stop = stop_button(run, "Stop after this step", "Cancel run") if may_stop else ""
+    stop = stop_button(run, "Stop after this step", "Cancel run") or _end_button(run) if may_stop else ""
     return (
         f'<div class="controls"><span>{state} {clock(now, now, "ago")}</span>'
         f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{stop}</div>'
+    )
+
+
+def _end_button(run: Run) -> str:
+    """For a run that was asked to end and takes too long over it."""
+    return (
+        f'<button type="button" class="small-button" data-trigger="end" data-id="{esc(run.id)}" '
+        f'title="Ends the worker at once; what was sampled since the last recorded step is lost">Stop now</button>'
     )
 
 
@@ -150,6 +159,9 @@ def _doing(run: Run, now: float) -> str:
     phase = DOING.get(run.phase, capitalised(run.phase)) or "Starting"
     since = f" · {clock(run.phase_started_at, now)}" if run.phase_started_at else ""
     ending = "Stopping after this step · " if run.status is RunStatus.STOPPING else ""
+    if run.heartbeat_at and now - run.heartbeat_at > SILENT_S:
+        quiet = clock(run.heartbeat_at, now)
+        return f"No word from the worker for {quiet}; it was last in phase {esc(run.phase or 'start')}"
     return f"{ending}{esc(phase)}{since}{_load_estimate(run)}"
 
 

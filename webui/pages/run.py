@@ -84,6 +84,13 @@ def build(app: gr.Blocks, services: Services) -> None:
             return {panels["problem"]: said(error, "The run was not stopped")}
         return present(seen)
 
+    def stop_now(seen: View) -> dict[Any, Any]:
+        try:
+            jobs.stop(services.database, seen.run_id, "page", now=True)
+        except Exception as error:
+            return {panels["problem"]: said(error, "The run was not stopped")}
+        return present(replace(seen, revision=-1))
+
     def resume(seen: View) -> dict[Any, Any]:
         try:
             jobs.resume(services.database, services.settings, seen.run_id, "page")
@@ -97,6 +104,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     panels["controls"].pause(pause, view, outputs, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
         panels["controls"].stop(stop, view, outputs, **QUIET)  # type: ignore[attr-defined]
+        panels["controls"].end(stop_now, view, outputs, **QUIET)  # type: ignore[attr-defined]
         panels["controls"].retry(resume, view, outputs, **QUIET)  # type: ignore[attr-defined]
 
 
