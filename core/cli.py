@@ -218,6 +218,14 @@ def delete(run_id: RunId, as_json: Json = False) -> None:
 
 
 @app.command()
+def backup(path: Annotated[Path, typer.Argument(help="Where the copy goes.")], as_json: Json = False) -> None:
+    """Copy the database while everything goes on."""
+    _settings, database = _open()
+    database.back_up(path)
+    _show(as_json, {"path": str(path), "bytes": path.stat().st_size}, f"The database is copied to {path}.")
+
+
+@app.command()
 def doctor(
     quick: Annotated[bool, typer.Option("--quick", help="Only look; start no engine.")] = False, as_json: Json = False
 ) -> int:

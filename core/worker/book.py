@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.models import locate
-from core.runs import RunStatus, Step
+from core.runs import Checkpoint, RunStatus, Step
 from core.store import Database, browsing, lifecycle, recording
 from core.worker.base_watch import BaseWatch
 from core.worker.checkpoints import Checkpoints
 from core.worker.loading import Loaded
+from core.worker.patience import PatientStore
 from core.worker.proof import StepWatch
 from core.worker.pulse import Pulse
 from core.worker.saving import TrainingState, save_adapter
@@ -34,9 +35,10 @@ class RunBook:
         pulse: Pulse,
         base: BaseWatch,
     ) -> None:
-        self._database, self._run_id, self._config = database, run_id, config
+        self._run_id, self._config = run_id, config
         self._loaded, self._folder, self._pulse = loaded, folder, pulse
         self._watch, self._base = StepWatch(), base
+        self._store = PatientStore(database, run_id, pulse)
         self._step = 0
         self._reward: float | None = None
         source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
@@ -52,11 +54,8 @@ class RunBook:
     def on_step(self, sampled: SampledStep) -> bool:
         """Stores a step; True when the run should end after it."""
         assert sampled.step is not None
-        step = replace(sampled.step, metrics={**sampled.step.metrics})
-        with self._database.writing() as connection:
-            if not recording.record_step(connection, self._run_id, step):
-                message = f"Step {step.number} was sampled again after resuming and came out differently."
-                lifecycle.add_event(connection, self._run_id, "warning", message, "worker")
+        step = sampled.step
+        self._store.write(lambda connection: self._record(connection, step))
         self._watch.check(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
         self._say(step)
@@ -65,31 +64,44 @@ class RunBook:
             self._checkpoint()
         return self._pulse.stop_requested
 
+    def _record(self, connection: Any, step: Step) -> None:
+        if not recording.record_step(connection, self._run_id, step):
+            message = f"Step {step.number} was sampled again after resuming and came out differently."
+            lifecycle.add_event(connection, self._run_id, "warning", message, "worker")
+
     def finish(self) -> None:
         """Saves the adapter where people look for it and gives the run its final status."""
         if self._saved != self._step:
             self._checkpoint()
         adapter = self._folder / "adapter"
-        save_adapter(self._loaded.policy, adapter, self._base_name)
-        with self._database.writing() as connection:
-            lifecycle.update(connection, self._run_id, adapter_path=str(adapter))
-            status = browsing.get_run(connection, self._run_id).status
-            done = self._step >= self._config.steps
-            if not done and status is RunStatus.RUNNING:  # asked to end by a signal, not through the store
-                status = lifecycle.request_stop(connection, self._run_id, "signal")
-            lifecycle.move(connection, self._run_id, RunStatus.COMPLETED if done else RunStatus.STOPPED, who="worker")
+        self._store.until_done(lambda: save_adapter(self._loaded.policy, adapter, self._base_name))
+        self._store.write(lambda connection: self._end(connection, adapter))
+
+    def _end(self, connection: Any, adapter: Path) -> None:
+        lifecycle.update(connection, self._run_id, adapter_path=str(adapter))
+        status = browsing.get_run(connection, self._run_id).status
+        done = self._step >= self._config.steps
+        if not done and status is RunStatus.RUNNING:  # asked to end by a signal, not through the store
+            lifecycle.request_stop(connection, self._run_id, "signal")
+        lifecycle.move(connection, self._run_id, RunStatus.COMPLETED if done else RunStatus.STOPPED, who="worker")
 
     def _checkpoint(self) -> None:
         """An adapter is only worth keeping while the model it belongs to is what it was."""
         self._base.check()
-        made = self.checkpoints.write(self._step, self._reward, self._loaded.policy, self.state())
+        state = self.state()
+        made = self._store.until_done(
+            lambda: self.checkpoints.write(self._step, self._reward, self._loaded.policy, state)
+        )
         self._saved = self._step
-        with self._database.writing() as connection:
-            known = [one for one in browsing.list_checkpoints(connection, self._run_id) if one.step != made.step]
-            gone = self.checkpoints.surplus([*known, made])
-            recording.record_checkpoint(connection, self._run_id, made, forget=[one.step for one in gone])
-            lifecycle.note(connection, self._run_id, base_weights_checked=self._step)
-        self.checkpoints.remove(gone)
+        self.checkpoints.remove(self._store.write(lambda connection: self._note(connection, made)))
+
+    def _note(self, connection: Any, made: Checkpoint) -> list[Checkpoint]:
+        """Stores the checkpoint; the answer is those that need not be kept any longer."""
+        known = [one for one in browsing.list_checkpoints(connection, self._run_id) if one.step != made.step]
+        gone = self.checkpoints.surplus([*known, made])
+        recording.record_checkpoint(connection, self._run_id, made, forget=[one.step for one in gone])
+        lifecycle.note(connection, self._run_id, base_weights_checked=self._step)
+        return gone
 
     def _say(self, step: Step) -> None:
         log.info(

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests_support import a_step
 from core.config import make_config
 from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
 from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
+from core.settings import Settings
 from core.store import Database, browsing, lifecycle, open_database, recording
 from core.store.tables import metadata
 
@@ -285,3 +287,42 @@ def test_a_step_sampled_again_is_recorded_once(database: Database) -> None:
         assert browsing.summarise(connection, run_id).completions == 4
         (stored,) = browsing.list_groups(connection, run_id, 1, with_tokens=True)
     assert {one.token_ids for one in stored.completions} == {(9,)}
+
+
+def test_a_copy_is_whole_while_others_write(database: Database, tmp_path: Path) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1))
+    database.back_up(tmp_path / "copies" / "copy.db")
+    copy = open_database(f"sqlite:///{tmp_path / 'copies' / 'copy.db'}")
+    with copy.reading() as connection:
+        assert browsing.summarise(connection, run_id).completions == 2
+    copy.close()
+    assert not [*tmp_path.rglob("*.partial")]
+
+
+def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    path = settings.home / "grouper.db"
+    old = open_database(settings.database_url)
+    run_id = queue(old)
+    old.close()
+    with closing(sqlite3.connect(path)) as connection:  # as the first release left it
+        for column in ("facts", "attempt", "queued_at"):
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.commit()
+    opened = open_database(settings.database_url)
+    with opened.reading() as connection:
+        run = browsing.get_run(connection, run_id)
+    opened.close()
+    assert (run.attempt, run.facts, run.config) == (1, {}, CONFIG)
+    (copy,) = settings.home.glob("grouper.db.before-*")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert connection.execute("SELECT id FROM runs").fetchone() == (run_id,)
+
+
+def test_what_is_committed_is_on_the_disk(database: Database) -> None:
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL

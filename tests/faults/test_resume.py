@@ -11,19 +11,14 @@ from typing import Any
 import pytest
 from engine_support import grouper
 from faults_support import left_of, log_of, newest, wait_for_end, wait_for_log
+from runs_support import STEPS, contents, resume, start
 from tiny_support import save_tiny
 
 from core.runs import Run, RunStatus
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from core.store import browsing, open_database
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-STEPS = 12
-OPTIONS = (
-    "--gpu", "cpu", "--rank", "8", "--fast-inference", "off", "--set", "group_size=4", "--set", "prompts_per_step=2",
-    "--set", "prompt_tokens=200", "--set", "completion_tokens=16", "--set", "save_steps=3",
-    "--set", "lr_scheduler_type=cosine", "--set", "warmup_steps=2", "--set", "temperature=1.2",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,44 +26,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("model") / "tiny")
 
 
-def start(home: Path, model: Path, *more: str) -> tuple[Settings, Run]:
-    arguments = ["launch", "--recipe", "addition", "--model", str(model), *OPTIONS, *more]
-    result = grouper(home, *arguments)
-    assert result.returncode == 0, result.stderr
-    settings = load_settings({"GROUPER_HOME": str(home)})
-    return settings, newest(settings)
-
-
-def resume(settings: Settings, run: Run, *more: str) -> None:
-    result = grouper(settings.home, "resume", run.id, *more)
-    assert result.returncode == 0, result.stderr
-
-
-def contents(settings: Settings, run: Run) -> dict[str, Any]:
-    """All that a run leaves, without times, memory and the seconds things took."""
-    database = open_database(settings.database_url)
-    with database.reading() as connection:
-        steps = browsing.list_steps(connection, run.id)
-        groups = [browsing.list_groups(connection, run.id, step.number, with_tokens=True) for step in steps]
-    database.close()
-    return {
-        "steps": [step.number for step in steps],
-        "metrics": [dict(step.metrics) for step in steps],
-        "sampled": [
-            [
-                (g.prompt, [(c.text, c.token_ids, c.logprobs, c.reward, c.advantage) for c in g.completions])
-                for g in each
-            ]
-            for each in groups
-        ],
-        "adapter": (settings.run_folder(run.id) / "adapter" / "adapter_model.safetensors").read_bytes(),
-    }
-
-
 @pytest.fixture(scope="module")
 def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The run that nobody disturbed."""
-    settings, run = start(tmp_path_factory.mktemp("whole"), model, "--steps", str(STEPS))
+    settings, run = start(tmp_path_factory.mktemp("whole"), model)
     assert wait_for_end(settings).status is RunStatus.COMPLETED, log_of(settings, run)[-3000:]
     return contents(settings, run)
 
@@ -93,7 +54,7 @@ def kill(settings: Settings, run: Run) -> Run:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_moments_and_resumed(model: Path, whole: dict[str, Any], tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    settings, run = start(tmp_path / "home", model, "--steps", str(STEPS))
+    settings, run = start(tmp_path / "home", model)
     for _ in range(2):
         target = chance.randint(max(1, newest(settings).step), STEPS - 2)
         wait_for_log(settings, run, f"step {target}/{STEPS}")
@@ -110,7 +71,7 @@ def test_killed_at_random_moments_and_resumed(model: Path, whole: dict[str, Any]
 
 def test_stopped_and_extended(model: Path, whole: dict[str, Any], tmp_path: Path) -> None:
     """Steps 1-5 stopped in good order, then on to the end: the schedule of learning rates is the whole run's."""
-    settings, run = start(tmp_path / "home", model, "--steps", str(STEPS))
+    settings, run = start(tmp_path / "home", model)
     wait_for_log(settings, run, f"step 4/{STEPS}")
     assert grouper(settings.home, "stop", run.id).returncode == 0
     stopped = wait_for_end(settings)
@@ -128,7 +89,7 @@ def test_stopped_and_extended(model: Path, whole: dict[str, Any], tmp_path: Path
 
 
 def test_a_damaged_checkpoint_is_passed_over(model: Path, whole: dict[str, Any], tmp_path: Path) -> None:
-    settings, run = start(tmp_path / "home", model, "--steps", str(STEPS))
+    settings, run = start(tmp_path / "home", model)
     wait_for_log(settings, run, f"step 7/{STEPS}")
     ended = kill(settings, run)
     folders = sorted((settings.run_folder(run.id) / "checkpoints").glob("step-*"))
