@@ -64,9 +64,10 @@ def ui(
 
 @app.command()
 def launch(
-    recipe: Annotated[str, typer.Option(help="What to train on.")],
-    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "smollm2-135m",
+    recipe: Annotated[str, typer.Option(help="What to train on.")] = "",
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
+    like: Annotated[str, typer.Option(metavar="ID", help="Begin with the settings of this run.")] = "",
     rank: Annotated[int | None, typer.Option(help="LoRA rank; empty: the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; empty: the recipe's.")] = None,
     fast_inference: Annotated[str | None, typer.Option(help="auto, on or off.")] = None,
@@ -80,8 +81,14 @@ def launch(
     """Queue a run; its worker starts when the device is free."""
     given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed}
     overrides = {**parse_assignments(assignments), **_set(given)}
-    config = compose(recipe, model, gpu or jobs.detected_gpu().id, overrides)
     settings, database = _open()
+    if like:
+        changes = {**_set({"recipe": recipe or None, "model": model or None, "gpu": gpu or None}), **overrides}
+        config = jobs.config_like(database, like, changes)
+    elif recipe:
+        config = compose(recipe, model or "smollm2-135m", gpu or jobs.detected_gpu().id, overrides)
+    else:
+        raise InvalidInput("--recipe", recipe, "which is missing", "name a recipe, such as --recipe addition")
     run = jobs.submit(database, settings, config, name=name, who="command line", insist=insist)
     _note(f"Run {run.id} ({run.name}) is {run.status}.")
     return _finish(database, settings, run, wait, as_json)
@@ -189,6 +196,14 @@ def stop(
     _settings, database = _open()
     status = jobs.stop(database, run_id, "command line", now)
     _show(as_json, {"run": run_id, "state": status.value}, f"Run {run_id} is {status}.")
+
+
+@app.command("next")
+def run_next(run_id: RunId, as_json: Json = False) -> None:
+    """Put a waiting run at the front of the queue."""
+    _settings, database = _open()
+    jobs.run_next(database, run_id)
+    _show(as_json, {"run": run_id, "next": True}, f"Run {run_id} is next.")
 
 
 @app.command()

@@ -4,6 +4,7 @@ This process never loads the training stack. The trying is done by a program of 
 as they come; a check that kills it is a finding like any other.
 """
 
+import fcntl
 import json
 import os
 import platform
@@ -14,7 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 import psutil
 
@@ -167,20 +169,28 @@ def _tried(settings: Settings) -> Iterator[Check]:
         yield from (Check(name, "skipped", why) for name, _ in TRIED)
         return
     log_path = settings.home / "doctor.log"
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with log_path.open("wb") as log:
-        program = subprocess.Popen(
-            [sys.executable, "-m", "core.worker.doctor", detected_gpu().id],
-            cwd=PROJECT,
-            env=worker_environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + LONGEST_S
+    with log_path.open("ab") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the last check: two would measure each other
+        except OSError:
+            yield from (Check(name, "skipped", "Somebody else is running these checks now.") for name, _ in TRIED)
+            return
+        log.truncate(0)
+        yield from _trying(settings, log, log_path)
+
+
+def _trying(settings: Settings, log: BinaryIO, log_path: Path) -> Iterator[Check]:
+    program = subprocess.Popen(
+        [sys.executable, "-m", "core.worker.doctor", detected_gpu().id],
+        cwd=PROJECT,
+        env=worker_environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+    )
     try:
-        yield from _followed(program, lambda: tail(log_path, 40), deadline)
+        yield from _followed(program, lambda: tail(log_path, 40), time.monotonic() + LONGEST_S)
     finally:
         _end(program)
 

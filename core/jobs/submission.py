@@ -1,9 +1,11 @@
 """What people ask for: a run, its end, its removal, the last lines of its log."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from core.config import RunConfig
+from core.config import RunConfig, make_config
 from core.jobs.calibration import learn
 from core.jobs.fitting import refuse_unless_fits
 from core.jobs.planning import plan_setting, setting_of
@@ -43,6 +45,19 @@ def submit(
     tick(database, settings)
     with database.reading() as connection:
         return browsing.get_run(connection, run.id)
+
+
+def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> RunConfig:
+    """The config of an earlier run with some fields changed. Raises NotFound or InvalidInput."""
+    with database.reading() as connection:
+        config = browsing.get_run(connection, run_id).config
+    return make_config({**config.model_dump(), **changes})
+
+
+def run_next(database: Database, run_id: str) -> None:
+    """Puts a waiting run at the front of the queue."""
+    with database.writing() as connection:
+        lifecycle.first_in_queue(connection, run_id)
 
 
 def stop(database: Database, run_id: str, who: str, now: bool = False) -> RunStatus:

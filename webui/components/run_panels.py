@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from core.config import RunConfig
-from core.jobs import Advisory, can_resume
+from core.jobs import Advisory, Remedy, can_resume
 from core.runs import Event, Run, RunStatus, Step
 from core.units import duration, plural, thin
 from webui.components.runs_table import stop_button
@@ -53,7 +54,9 @@ def headline(run: Run, steps: Sequence[Step], now: float) -> str:
 def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
     """When the page last heard of the run, the way to hold it still, and the way to end the run."""
     if run.status.is_final:
-        return f'<div class="controls">{_resume_button(run)}</div>' if may_stop and can_resume(run) else ""
+        again = _resume_button(run) if can_resume(run) else ""
+        clone = f'<a class="small-button" href="./?like={esc(run.id)}">Clone with changes</a>'
+        return f'<div class="controls">{clone}{again}</div>' if may_stop else ""
     word = "Resume updates" if paused else "Pause updates"
     state = "Paused, last updated" if paused else "Updated"
     stop = stop_button(run, "Stop after this step", "Cancel run") or _end_button(run) if may_stop else ""
@@ -103,6 +106,18 @@ def advisories_panel(found: Sequence[Advisory]) -> str:
         for each in found
     )
     return f'<section class="panel-box notice advisories" role="note"><h3>Worth a look</h3><ul>{items}</ul></section>'
+
+
+def relaunch_links(run: Run, ways: Sequence[Remedy]) -> str:
+    """Each change as a link to the launch page with the run's settings and that change filled in."""
+    if not ways:
+        return ""
+    items = "".join(
+        f'<li><a href="./?like={esc(run.id)}&amp;with={esc(quote(json.dumps(dict(way.overrides))))}">'
+        f"Launch again with the change</a>: {esc(way.sentence)}</li>"
+        for way in ways
+    )
+    return f'<ul class="advice">{items}</ul>'
 
 
 def log_panel(text: str) -> str:

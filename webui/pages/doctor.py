@@ -42,8 +42,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     app.load(look, None, [found, installed], **QUIET)
     if not services.read_only:
-        # One at a time: it measures, and it takes the device.
-        button.click(examine, None, [found, button], **{**QUIET, "concurrency_limit": 1})
+        button.click(examine, None, [found, button], **QUIET)
 
 
 def _looked(services: Services) -> str:

@@ -1,5 +1,6 @@
 """`/`: choose, see where the memory will go, launch."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from gradio.components import Component
 from core import jobs
 from core.catalogue import BaseModel
 from core.config import RunConfig
+from core.errors import InvalidInput
 from core.recipes import RECIPES, compose
 from core.units import gib, parameters
 from webui import forms
@@ -128,8 +130,22 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
     def redraw(*given: Any) -> list[Any]:
         return plan_view(services, forms.named(given))
 
+    def arrive(request: gr.Request, starting: dict[str, Any], *given: Any) -> list[Any]:
+        like = request.query_params.get("like", "")
+        if not like:
+            return begin(starting, *given)
+        try:
+            changes = _changes(request.query_params.get("with", ""))
+            config = jobs.config_like(services.database, like, changes)
+            filled = forms.shown(config)
+            fresh, _ = _starting_values(filled, {})
+        except Exception as error:
+            problem = said(error, "That run's settings cannot be used")
+            return [gr.skip(), gr.skip(), problem, gr.skip(), *(gr.skip() for _ in fields)]
+        return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+
     everything = [*outputs, *fields]
-    app.load(begin, [outputs[0], *fields], everything, **QUIET)
+    app.load(arrive, [outputs[0], *fields], everything, **QUIET)
     latest = {**QUIET, "trigger_mode": "always_last"}  # while one answer is on its way only the last change waits
     gr.on([control.input for control in identity], begin, [outputs[0], *fields], everything, **latest)  # type: ignore[attr-defined]
     knobs = [control for control in fields if control not in identity]
@@ -171,6 +187,17 @@ def _register_launch(
             yield [gr.skip(), opened(run.id)]
 
     button.click(launch, [*about, *form.values()], [button, outcome], **QUIET)
+
+
+def _changes(text: str) -> dict[str, Any]:
+    """Fields to change, from the address: a JSON object, checked like any other input by what makes a config of it."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("with", text, "which is not a JSON object", "follow the link on a run's page again")
+    return found
 
 
 def _readiness(services: Services) -> list[Any]:

@@ -24,6 +24,7 @@ from webui.components.run_panels import (
     heading,
     headline,
     log_panel,
+    relaunch_links,
     step_picker,
 )
 from webui.components.time_bar import time_bars
@@ -139,7 +140,7 @@ def _on_change(services: Services, connection: Any, run: Run, view: View, now: f
     groups = browsing.list_groups(connection, run.id, shown) if shown else []
     return {
         "heading": heading(run),
-        "problem": failure_panel(run.failure, run.status),
+        "problem": failure_panel(run.failure, run.status) + _ways_out(services, run),
         "headline": headline(run, steps, now),
         "advice": advisories_panel(jobs.advisories(services.settings, run, steps)),
         "chart": curves(steps),
@@ -151,6 +152,13 @@ def _on_change(services: Services, connection: Any, run: Run, view: View, now: f
         "events": events_panel(browsing.list_events(connection, run.id)),
         "config": config_panel(run.config),
     }
+
+
+def _ways_out(services: Services, run: Run) -> str:
+    """For a run that memory ended: the smallest changes that need less, each one click away."""
+    if run.failure is None or services.read_only or not run.failure.kind.startswith(("out-of-memory", "kv-cache")):
+        return ""
+    return relaunch_links(run, jobs.ways_out(services.settings, run))
 
 
 def _layout() -> dict[str, Component]:
