@@ -135,7 +135,7 @@ def first_in_queue(connection: sa.Connection, run_id: str) -> None:
         raise IllegalTransition(f"Run {run_id} does not wait; only waiting runs have a place in the queue.")
     first = connection.execute(sa.select(sa.func.min(runs.c.queued_at))).scalar_one()
     update(connection, run_id, queued_at=first - 1.0)
-    add_event(connection, run_id, "queued", "Moved to the front of the queue.")
+    add_event(connection, run_id, "moved", "Moved to the front of the queue.")
 
 
 def enter_phase(connection: sa.Connection, run_id: str, phase: str) -> None:

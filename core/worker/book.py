@@ -1,15 +1,18 @@
 """A run's record while it trains: a transaction a step, a checkpoint now and then, the final status."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig
+from core.errors import RunError
 from core.models import locate
 from core.runs import Checkpoint, RunStatus, Step
 from core.store import Database, browsing, lifecycle, recording
+from core.troubles import trouble
 from core.worker.base_watch import BaseWatch
 from core.worker.checkpoints import Checkpoints
 from core.worker.loading import Loaded
@@ -56,6 +59,7 @@ class RunBook:
         assert sampled.step is not None
         step = sampled.step
         self._store.write(lambda connection: self._record(connection, step))
+        refuse_nonsense(step)
         self._watch.check(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
         self._say(step)
@@ -111,3 +115,12 @@ class RunBook:
             self._reward if self._reward is not None else float("nan"),
             *(step.seconds.get(phase, 0.0) for phase in ("generate", "sync", "update")),
         )
+
+
+def refuse_nonsense(step: Step) -> None:
+    """Raises RunError when the update was not made of numbers: whatever follows would only be noise."""
+    for name in ("loss", "grad_norm"):
+        value = step.metrics.get(name)
+        if value is not None and not math.isfinite(value):
+            known = trouble("diverged")
+            raise RunError(known.kind, f"{known.title}: {name} of step {step.number} is {value}.", known.general)
