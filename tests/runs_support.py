@@ -19,16 +19,16 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def start(home: Path, model: Path, by_web: bool = False) -> tuple[Settings, Run]:
+def start(home: Path, model: Path, by_web: bool = False, **changes: Any) -> tuple[Settings, Run]:
     """Launches a run through the command line, or queues it for a dashboard to start."""
     settings = load_settings({"GROUPER_HOME": str(home)})
     if by_web:
         database = open_database(settings.database_url)
         with database.writing() as connection:
-            run = lifecycle.enqueue(connection, compose("addition", str(model), "cpu", VALUES))
+            run = lifecycle.enqueue(connection, compose("addition", str(model), "cpu", {**VALUES, **changes}))
         database.close()
         return settings, run
-    assignments = [part for name, value in VALUES.items() for part in ("--set", f"{name}={value}")]
+    assignments = [part for name, value in {**VALUES, **changes}.items() for part in ("--set", f"{name}={value}")]
     result = grouper(home, "launch", "--recipe", "addition", "--model", str(model), "--gpu", "cpu", *assignments)
     assert result.returncode == 0, result.stderr
     return settings, newest(settings)
