@@ -36,20 +36,23 @@ def boot_id() -> str:
     return _read(BOOT_ID).strip() or f"{psutil.boot_time():.0f}"  # the latter where this is not Linux
 
 
-def oom_kills() -> int | None:
-    """How many processes the system has ended for memory in this process's control group; None where nobody counts."""
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+def oom_counter(pid: int) -> str:
+    """The file that counts the processes ended for memory in this process's control group; "" where nobody counts."""
+    for line in _read(Path(f"/proc/{pid}/cgroup")).splitlines():
         _, controllers, group = line.split(":", 2)
-        if controllers == "":
-            counted = CGROUPS / group.strip("/") / "memory.events"
-        elif "memory" in controllers.split(","):
-            counted = CGROUPS / "memory" / group.strip("/") / "memory.oom_control"
-        else:
-            continue
-        for entry in _read(counted).splitlines():
-            if entry.startswith("oom_kill "):
-                return int(entry.split()[1])
-    return None
+        for kind, folder, file in (("memory", "memory", "memory.oom_control"), ("", "", "memory.events")):
+            counter = CGROUPS / folder / group.strip("/") / file
+            if kind in controllers.split(",") and "oom_kill " in _read(counter):
+                return str(counter)
+    return ""
+
+
+def oom_kills(counter: str) -> int:
+    """How many processes have been ended for memory by now, by such a file; 0 where it is gone."""
+    for entry in _read(Path(counter)).splitlines() if counter else ():
+        if entry.startswith("oom_kill "):
+            return int(entry.split()[1])
+    return 0
 
 
 def family(process: Process, token: str) -> list[psutil.Process]:

@@ -10,11 +10,11 @@ from core.runs import Failure, Run
 from core.troubles import trouble
 
 
-def why_it_ended(run: Run, exit_code: int | None, oom_kills: int | None, saved: int) -> Failure:
+def why_it_ended(run: Run, exit_code: int | None, oom_kills: int, saved: int) -> Failure:
     """The failure of a run whose worker is gone without a word.
 
     exit_code  as the system told it to who started the worker; None when somebody else did
-    oom_kills  how many processes of this control group were ended for memory by now
+    oom_kills  how many processes of the worker's control group were ended for memory by now
     saved      the step of the newest checkpoint, 0 when there is none
     """
     assert run.process is not None
@@ -24,7 +24,7 @@ def why_it_ended(run: Run, exit_code: int | None, oom_kills: int | None, saved: 
     before = run.facts.get("oom_kills")
     if run.process.boot_id != boot_id():
         kind, message = "power-lost", f"The machine restarted{where}; the worker ended with it."
-    elif before is not None and oom_kills is not None and oom_kills > before:
+    elif before is not None and oom_kills > before:
         known = trouble("killed")
         kind, message, remedy = "out-of-memory-host", f"The system ended {who} for memory{where}.", known.general
     elif exit_code == -signal.SIGKILL:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from core.errors import GrouperError
 from core.jobs.calibration import learn
 from core.jobs.obituary import why_it_ended
-from core.processes import end, family, identify, is_alive, oom_kills
+from core.processes import end, family, identify, is_alive, oom_counter, oom_kills
 from core.runs import Failure, Run, RunStatus
 from core.settings import PROJECT, Settings, worker_environment
 from core.store import Database, browsing, lifecycle
@@ -122,7 +122,8 @@ def _start_next(database: Database, settings: Settings) -> None:
         child = _spawn(settings, run.id)
         _children[child.pid] = child
         lifecycle.assign(connection, run.id, identify(child.pid))
-        lifecycle.note(connection, run.id, oom_kills=oom_kills())
+        counter = oom_counter(child.pid)
+        lifecycle.note(connection, run.id, oom_counter=counter, oom_kills=oom_kills(counter))
 
 
 def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
@@ -155,6 +156,6 @@ def _bury(database: Database, seen: Run, limits: Limits) -> None:
         if run.process != seen.process or run.status.is_final:
             return
         saved = [checkpoint.step for checkpoint in browsing.list_checkpoints(connection, run.id)]
-        failure = why_it_ended(run, code, oom_kills(), max(saved, default=0))
+        failure = why_it_ended(run, code, oom_kills(run.facts.get("oom_counter", "")), max(saved, default=0))
         to = RunStatus.FAILED if run.status is RunStatus.QUEUED else RunStatus.LOST
         lifecycle.move(connection, run.id, to, failure=failure, who="supervisor")

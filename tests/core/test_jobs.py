@@ -186,3 +186,21 @@ def test_resuming_is_refused_where_nothing_is_left_to_do(settings: Settings, dat
         jobs.resume(database, settings, run.id, "test")
     with pytest.raises(InvalidInput, match="3 are done"):
         jobs.resume(database, settings, run.id, "test", steps=2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field"),
+    [
+        ({"target_modules": ["conv1d"]}, "target_modules"),
+        ({"completion_tokens": 9000}, "completion_tokens"),
+        ({"prompts_per_step": 4000}, "gpu"),
+    ],
+)
+def test_everything_is_checked_before_anything_is_loaded(
+    settings: Settings, database: Database, overrides: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        jobs.submit(database, settings, config(**overrides))
+    assert refused.value.field == field
+    with database.reading() as connection:
+        assert browsing.list_runs(connection) == []

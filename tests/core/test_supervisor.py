@@ -14,7 +14,7 @@ from core import jobs
 from core.config import make_config
 from core.jobs import supervisor
 from core.jobs.obituary import why_it_ended
-from core.processes import end, family, identify, oom_kills
+from core.processes import end, family, identify, oom_counter, oom_kills
 from core.runs import Process, Run, RunStatus
 from core.settings import RUN_TOKEN, Settings
 from core.store import Database, browsing, lifecycle
@@ -117,15 +117,15 @@ def a_run(**facts: object) -> Run:
 @pytest.mark.parametrize(
     ("facts", "code", "kills", "kind"),
     [
-        ({}, None, None, "worker-died"),
+        ({}, None, 0, "worker-died"),
         ({}, 3, 0, "worker-died"),
         ({"oom_kills": 0}, -9, 0, "killed"),
         ({"oom_kills": 0}, -9, 1, "out-of-memory-host"),
-        ({"oom_kills": None}, -9, 1, "killed"),
+        ({}, -9, 1, "killed"),
     ],
 )
 def test_why_a_worker_ended_is_told_from_outside(
-    facts: dict[str, object], code: int | None, kills: int | None, kind: str
+    facts: dict[str, object], code: int | None, kills: int, kind: str
 ) -> None:
     failure = why_it_ended(a_run(**facts), code, kills, saved=20)
     assert failure.kind == kind
@@ -137,9 +137,9 @@ def test_why_a_worker_ended_is_told_from_outside(
 def test_a_restart_of_the_machine_is_no_mystery() -> None:
     process = Process(os.getpid(), 0.0, "an earlier boot")
     run = Run("r", "run", RunStatus.RUNNING, CONFIG, 0.0, process=process)
-    assert why_it_ended(run, None, None, 0).kind == "power-lost"
+    assert why_it_ended(run, None, 0, 0).kind == "power-lost"
 
 
 def test_memory_kills_are_counted_where_the_system_counts_them() -> None:
-    counted = oom_kills()
-    assert counted is None or counted >= 0
+    assert oom_kills(oom_counter(os.getpid())) >= 0
+    assert oom_kills("") == oom_kills("/no/such/file") == 0

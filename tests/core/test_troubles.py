@@ -28,6 +28,8 @@ def test_every_trouble_has_a_title_a_cause_and_a_remedy() -> None:
     ("text", "phase", "kind"),
     [
         (NO_BLOCKS, "start engine", "kv-cache-too-small"),
+        ("Available memory on node 0 (19.57/23.54 GiB) on kv cache allocation is less than requested memory for kv",
+         "start engine", "kv-cache-too-large"),
         ("CUDA out of memory. Tried to allocate 2.00 GiB", "generate", "out-of-memory-sampling"),
         ("CUDA out of memory. Tried to allocate 2.00 GiB", "update", "out-of-memory"),
         ("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: out of memory", "update",
