@@ -8,7 +8,7 @@ from core import budget
 from core.catalogue import load_catalogue
 from core.config import RunConfig, make_config
 from core.errors import InvalidInput
-from core.jobs.planning import geometry_of, preview, setting_of
+from core.jobs.planning import as_trained, geometry_of, preview, setting_of
 from core.runs import Run
 from core.settings import Settings
 from core.units import GIB, gib
@@ -42,8 +42,8 @@ class Remedy:
 
 def remedies(settings: Settings, config: RunConfig) -> tuple[Remedy, ...]:
     """The smallest changes that make this config fit, each with its new peak; empty when nothing helps."""
-    setting, gpu = setting_of(config), load_catalogue().gpu(config.gpu)
-    changes = budget.advice(geometry_of(settings, config.model), gpu, setting, LEVERS)
+    geometry, gpu = geometry_of(settings, config.model), load_catalogue().gpu(config.gpu)
+    changes = budget.advice(geometry, gpu, as_trained(geometry, setting_of(config)), LEVERS)
     return tuple(_remedy(change) for change in changes)
 
 
