@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py --gpu $(GPU)
 
-.PHONY: setup run demo test bench lint unit clean
+.PHONY: setup run demo test bench faults lint unit clean
 
 setup:
 	@$(SETUP)
@@ -32,6 +32,10 @@ unit:
 test: lint
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/pytest
+
+faults:
+	@$(SETUP) --with test
+	@PYTHONPATH=.:tests $(BIN)/python -W ignore tests/faults/campaign.py
 
 bench:
 	@$(SETUP)

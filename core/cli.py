@@ -64,9 +64,10 @@ def ui(
 
 @app.command()
 def launch(
-    recipe: Annotated[str, typer.Option(help="What to train on.")],
-    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "smollm2-135m",
+    recipe: Annotated[str, typer.Option(help="What to train on.")] = "",
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
+    like: Annotated[str, typer.Option(metavar="ID", help="Begin with the settings of this run.")] = "",
     rank: Annotated[int | None, typer.Option(help="LoRA rank; empty: the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; empty: the recipe's.")] = None,
     fast_inference: Annotated[str | None, typer.Option(help="auto, on or off.")] = None,
@@ -80,18 +81,17 @@ def launch(
     """Queue a run; its worker starts when the device is free."""
     given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed}
     overrides = {**parse_assignments(assignments), **_set(given)}
-    config = compose(recipe, model, gpu or jobs.detected_gpu().id, overrides)
     settings, database = _open()
+    if like:
+        changes = {**_set({"recipe": recipe or None, "model": model or None, "gpu": gpu or None}), **overrides}
+        config = jobs.config_like(database, like, changes)
+    elif recipe:
+        config = compose(recipe, model or "smollm2-135m", gpu or jobs.detected_gpu().id, overrides)
+    else:
+        raise InvalidInput("--recipe", recipe, "which is missing", "name a recipe, such as --recipe addition")
     run = jobs.submit(database, settings, config, name=name, who="command line", insist=insist)
     _note(f"Run {run.id} ({run.name}) is {run.status}.")
-    if not wait:
-        _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")
-        return 0
-    run = _follow(database, settings, run)
-    with database.reading() as connection:
-        summary = browsing.summarise(connection, run.id)
-    _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
-    return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
+    return _finish(database, settings, run, wait, as_json)
 
 
 @app.command()
@@ -145,11 +145,14 @@ def list_runs(
 @app.command()
 def show(run_id: RunId, as_json: Json = False) -> None:
     """One run: state, progress, figures, events, and why it ended."""
-    _settings, database = _open()
+    settings, database = _open()
     with database.reading() as connection:
         summary = browsing.summarise(connection, run_id)
         events = browsing.list_events(connection, run_id)
-    _show(as_json, reports.detail_json(summary, events), reports.detail_text(summary, events))
+        steps = browsing.list_steps(connection, run_id)
+    found = [asdict(advisory) for advisory in jobs.advisories(settings, summary.run, steps)]
+    document = {**reports.detail_json(summary, events), "advisories": found}
+    _show(as_json, document, reports.detail_text(summary, events, found))
 
 
 @app.command()
@@ -184,11 +187,41 @@ def completions(
 
 
 @app.command()
-def stop(run_id: RunId, as_json: Json = False) -> None:
+def stop(
+    run_id: RunId,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for the step in hand.")] = False,
+    as_json: Json = False,
+) -> None:
     """End a run after its current step; a queued run is cancelled."""
     _settings, database = _open()
-    status = jobs.stop(database, run_id, "command line")
+    status = jobs.stop(database, run_id, "command line", now)
     _show(as_json, {"run": run_id, "state": status.value}, f"Run {run_id} is {status}.")
+
+
+@app.command("next")
+def run_next(run_id: RunId, as_json: Json = False) -> None:
+    """Put a waiting run at the front of the queue."""
+    _settings, database = _open()
+    jobs.run_next(database, run_id)
+    _show(as_json, {"run": run_id, "next": True}, f"Run {run_id} is next.")
+
+
+@app.command()
+def resume(
+    run_id: RunId,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all; more than the run had extend it.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Go on with a run that has ended, from its newest whole checkpoint."""
+    settings, database = _open()
+    with database.reading() as connection:
+        changed = jobs.differences(settings, browsing.get_run(connection, run_id))
+    if changed:
+        _note(f"Not as it was at the checkpoint: {', '.join(changed)}.")
+    run = jobs.resume(database, settings, run_id, "command line", steps)
+    _note(f"Run {run.id} ({run.name}) is {run.status}, attempt {run.attempt}.")
+    return _finish(database, settings, run, wait, as_json)
 
 
 @app.command()
@@ -197,6 +230,32 @@ def delete(run_id: RunId, as_json: Json = False) -> None:
     settings, database = _open()
     jobs.delete(database, settings, run_id)
     _show(as_json, {"run": run_id, "deleted": True}, f"Run {run_id} is deleted.")
+
+
+@app.command()
+def backup(path: Annotated[Path, typer.Argument(help="Where the copy goes.")], as_json: Json = False) -> None:
+    """Copy the database while everything goes on."""
+    _settings, database = _open()
+    database.back_up(path)
+    _show(as_json, {"path": str(path), "bytes": path.stat().st_size}, f"The database is copied to {path}.")
+
+
+@app.command()
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Only look; start no engine.")] = False, as_json: Json = False
+) -> int:
+    """Check this installation: what is installed, what works, how fast, and what to do about the rest."""
+    settings = load_settings()
+    checks: list[jobs.Check] = []
+    for check in jobs.examine(settings, quick):
+        _live(reports.check_line(check))
+        if check.state != "running":
+            checks.append(check)
+            if sys.stderr.isatty():
+                _note("")
+    document = jobs.report(settings, checks)
+    _show(as_json, document, str(document["sentence"]))
+    return 0 if document["healthy"] else 1
 
 
 @bench.command("plan")
@@ -211,6 +270,18 @@ def prepare() -> None:
     """Make the built-in model ready now instead of at the first launch."""
     settings = load_settings()
     jobs.prepare_builtin(settings, load_catalogue())
+
+
+def _finish(database: Database, settings: Settings, run: Run, wait: bool, as_json: bool) -> int:
+    """What is said of a run that was just queued: that it is, or after waiting how it ended."""
+    if not wait:
+        _show(as_json, asdict(reports.brief(run)), f"Follow it with `grouper show {run.id}` or in the dashboard.")
+        return 0
+    run = _follow(database, settings, run)
+    with database.reading() as connection:
+        summary = browsing.summarise(connection, run.id)
+    _show(as_json, reports.summary_json(summary), reports.summary_text(summary))
+    return 0 if run.status in (RunStatus.COMPLETED, RunStatus.STOPPED) else 1
 
 
 def _follow(database: Database, settings: Settings, run: Run) -> Run:

@@ -4,8 +4,10 @@ GrouperError                what a person can act on; its text is one sentence
 ├── InvalidInput            a value somebody gave: names the field, the value and the remedy (exit code 2)
 ├── NotFound                a run, model, recipe or GPU that does not exist (exit code 2)
 ├── StoreError              the database refused or is not usable
+│   ├── StoreBusy           it is locked or its disk is full: the same may work in a while
 │   └── IllegalTransition   a run may not go from this status to that one
-└── RunError                a run cannot go on: a kind, a message, a remedy, stored with the run (exit code 1)
+├── RunError                a run cannot go on: a kind, a message, a remedy, stored with the run (exit code 1)
+└── StopRequested           somebody asked the run to end while it was loading
 """
 
 
@@ -32,6 +34,10 @@ class StoreError(GrouperError):
     """The database cannot be used as asked."""
 
 
+class StoreBusy(StoreError):
+    """The database is locked by another process, or its disk is full. What was to be written was not."""
+
+
 class IllegalTransition(StoreError):
     """A run may not make this move from the status it is in."""
 
@@ -47,6 +53,10 @@ class RunError(GrouperError):
     def __init__(self, kind: str, message: str, remedy: str) -> None:
         self.kind, self.message, self.remedy = kind, message, remedy
         super().__init__(f"{message} {remedy}")
+
+
+class StopRequested(GrouperError):
+    """The run was asked to end before its first step."""
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from core.catalogue import BaseModel, Catalogue
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput, NotFound, RunError
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 HUB_TIMEOUT_S = 4.0
@@ -140,6 +140,39 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidInput("model", name, "whose config.json is not an object", "download or export the model again")
     return content
+
+
+def weight_bytes(source: ModelSource) -> int:
+    """Bytes of the weight files on this disk; 0 while they are not here."""
+    return sum(path.stat().st_size for path in source.folder.glob("*.safetensors")) if source.folder else 0
+
+
+def check_weights(folder: Path) -> None:
+    """Reads the header of every weight file. Raises RunError for one that is cut short or is none."""
+    for path in sorted(folder.glob("*.safetensors")):
+        problem = _damage(path)
+        if problem:
+            raise RunError(
+                "model-corrupt",
+                f"The weight file {path.name} of {folder.name} is damaged: {problem}.",
+                "Copy or download the model again.",
+            )
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a safetensors file: 8 bytes with the header's length, the header, then exactly its tensors."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= size - 8:
+                return "it has no readable header"
+            header = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return "it has no readable header"
+    wanted = 8 + length + max(ends, default=0)
+    return "" if size == wanted else f"it has {size:,} bytes and its header describes {wanted:,}"
 
 
 def context_length(config: dict[str, Any]) -> int | None:

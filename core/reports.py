@@ -94,13 +94,15 @@ def detail_json(summary: Summary, events: Sequence[Event]) -> dict[str, Any]:
         "name": summary.run.name,
         "engine": summary.run.engine,
         "phase": summary.run.phase,
+        "facts": dict(summary.run.facts),
         "config": summary.run.config.model_dump(mode="json"),
         "events": [asdict(event) for event in events],
     }
 
 
-def detail_text(summary: Summary, events: Sequence[Event]) -> str:
-    return "\n".join([summary_text(summary), *(f"  {event.kind}: {event.message}" for event in events)])
+def detail_text(summary: Summary, events: Sequence[Event], advisories: Sequence[Mapping[str, Any]] = ()) -> str:
+    advice = [f"! {found['title']}: {found['evidence']} {found['remedy']}" for found in advisories]
+    return "\n".join([summary_text(summary), *advice, *(f"  {event.kind}: {event.message}" for event in events)])
 
 
 def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -153,6 +155,13 @@ def check_text(found: Mapping[str, Any]) -> str:
         for row in found["rows"]
     ]
     return "\n".join([*rows, f"mean {found['mean_abs_error']:.2%}, largest {found['max_abs_error']:.2%}"])
+
+
+def check_line(check: Any) -> str:
+    """One of the doctor's checks as a line, with its remedy below where there is one."""
+    seconds = f" ({duration(check.seconds)})" if check.seconds >= 0.1 else ""
+    remedy = f"\n{'':10}{check.remedy}" if check.remedy and check.state in ("warning", "failed") else ""
+    return f"{check.state:<8}  {check.name}: {check.message}{seconds}{remedy}"
 
 
 def progress_line(run: Run, step_seconds: float | None) -> str:

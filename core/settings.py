@@ -11,6 +11,7 @@ from core.errors import InvalidInput
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
+RUN_TOKEN = "GROUPER_RUN"  # in the environment of a run's worker and of all it starts: the run's id
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def page_environment(host: str, port: int, read_only: bool) -> dict[str, str]:
     return {**os.environ, **{name: value for name, value in chosen.items() if value}}
 
 
-def worker_environment(settings: Settings) -> dict[str, str]:
-    """The environment a worker is started with: this one, and where the state is."""
+def worker_environment(settings: Settings, token: str = "") -> dict[str, str]:
+    """The environment a worker is started with: this one, where the state is, and whose worker it is."""
     return {
         **os.environ,
+        RUN_TOKEN: token,
         "GROUPER_HOME": str(settings.home),
         "GROUPER_DATABASE_URL": settings.database_url,
         "PYTHONUNBUFFERED": "1",

@@ -15,12 +15,18 @@ SPECIAL = re.compile(
     r"&lt;\|[A-Za-z0-9_\-. ]{1,40}\|&gt;|&lt;/?s&gt;|&lt;(?:bos|eos|pad|unk|start_of_turn|end_of_turn)&gt;"
     r"|\[/?INST\]"
 )
+CODE = re.compile(r"`([^`]+)`")
 RECENT_STEPS = 10  # the pace that the time left is judged by
 
 
 def esc(text: object) -> str:
     """Text as HTML shows it; safe inside elements and inside quoted attributes."""
     return html.escape(str(text), quote=True)
+
+
+def worded(text: str) -> str:
+    """Escaped text in which `commands and fields` are set as code."""
+    return CODE.sub(r"<code>\1</code>", esc(text))
 
 
 def capitalised(text: str) -> str:

@@ -18,7 +18,8 @@ def prepare_builtin(settings: Settings, catalogue: Catalogue) -> None:
     Raises GrouperError when the conversion fails.
     """
     aliases = [model.alias for model in catalogue.models if model.builtin is not None]
-    if not stack_report().can_train or all((settings.models / alias).is_dir() for alias in aliases):
+    ready = all((settings.models / alias).is_dir() for alias in aliases) and not [*settings.models.glob("*.partial")]
+    if ready or not stack_report().can_train:
         return
     command = [sys.executable, "-m", "core.worker.prepare"]
     ended = subprocess.run(command, cwd=PROJECT, env=worker_environment(settings), stdin=subprocess.DEVNULL)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from core.budget.calibration import Calibration
+from core.config import RunConfig
 from core.runs import Run
 from core.settings import Settings
 from core.store import Database, browsing
+from core.units import plural
 
 MOST_RUNS = 200
 # A run that ended in its first steps may not have met its longest completions yet.
@@ -34,6 +36,19 @@ def calibration(settings: Settings, gpu: str) -> Calibration:
     """What is known about this kind of device here."""
     rows = [row for row in _read(settings) if row["gpu"] == gpu]
     return Calibration(tuple(row["measured_bytes"] / row["planned_bytes"] for row in rows))
+
+
+def doubt(settings: Settings, config: RunConfig) -> str:
+    """How far to trust a plan, in words: estimated, calibrated on this device, or measured with these very weights."""
+    alike = [
+        row["measured_bytes"] / row["planned_bytes"]
+        for row in _read(settings)
+        if all(row.get(name) == getattr(config, name) for name in ("gpu", "model", "rank", "quantization"))
+    ]
+    if not alike:
+        return f"{calibration(settings, config.gpu).sentence}."
+    runs = plural(len(alike), "run")
+    return f"Measured here: {runs} of this model at rank {config.rank} peaked at {max(alike):.0%} of what was planned."
 
 
 def _row(run: Run, measured: int) -> dict[str, Any]:

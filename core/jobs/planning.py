@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,14 @@ def plan_setting(settings: Settings, model: str, gpu: str, setting: budget.Setti
     """The plan of a setting for a model and GPU by name."""
     known = load_catalogue().model(model)
     geometry, profile = geometry_of(settings, model), load_catalogue().gpu(gpu)
-    return budget.plan(geometry, profile, setting, known.alias if known else model)
+    return budget.plan(geometry, profile, as_trained(geometry, setting), known.alias if known else model)
+
+
+def as_trained(geometry: budget.Geometry, setting: budget.Setting) -> budget.Setting:
+    """The setting as the worker will follow it: sequences longer than an attention window are padded, not packed."""
+    window = geometry.sliding_window
+    packs = window is None or setting.sequence_tokens <= window
+    return setting if packs or not setting.packed else replace(setting, packed=False)
 
 
 def geometry_of(settings: Settings, model: str) -> budget.Geometry:

@@ -1,14 +1,16 @@
 """What people ask for: a run, its end, its removal, the last lines of its log."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from core.config import RunConfig
+from core.config import RunConfig, make_config
 from core.jobs.calibration import learn
 from core.jobs.fitting import refuse_unless_fits
 from core.jobs.planning import plan_setting, setting_of
 from core.jobs.preflight import check
-from core.jobs.supervisor import tick
+from core.jobs.supervisor import end_now, tick
 from core.runs import PlannedMemory, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle
@@ -45,10 +47,28 @@ def submit(
         return browsing.get_run(connection, run.id)
 
 
-def stop(database: Database, run_id: str, who: str) -> RunStatus:
-    """Asks a run to end after its current step; a queued run is cancelled."""
+def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> RunConfig:
+    """The config of an earlier run with some fields changed. Raises NotFound or InvalidInput."""
+    with database.reading() as connection:
+        config = browsing.get_run(connection, run_id).config
+    return make_config({**config.model_dump(), **changes})
+
+
+def run_next(database: Database, run_id: str) -> None:
+    """Puts a waiting run at the front of the queue."""
     with database.writing() as connection:
-        return lifecycle.request_stop(connection, run_id, who)
+        lifecycle.first_in_queue(connection, run_id)
+
+
+def stop(database: Database, run_id: str, who: str, now: bool = False) -> RunStatus:
+    """Asks a run to end after its current step; a queued run is cancelled.
+
+    now  do not wait for the step: what was sampled since the last recorded one is lost
+    """
+    with database.writing() as connection:
+        status = lifecycle.request_stop(connection, run_id, who)
+        run = browsing.get_run(connection, run_id)
+    return end_now(database, run, who) if now and status is RunStatus.STOPPING else status
 
 
 def delete(database: Database, settings: Settings, run_id: str) -> None:

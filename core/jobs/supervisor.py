@@ -1,16 +1,16 @@
-"""Starts the worker of the run whose turn it is, and notices workers that died. Any number of these may run."""
+"""Starts the worker of the run whose turn it is, and notices workers that died or hang. Any number of these may run."""
 
-import json
 import logging
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import dataclass
 
 from core.errors import GrouperError
 from core.jobs.calibration import learn
-from core.processes import identify, is_alive
+from core.jobs.obituary import why_it_ended
+from core.processes import end, family, identify, is_alive, oom_counter, oom_kills
 from core.runs import Failure, Run, RunStatus
 from core.settings import PROJECT, Settings, worker_environment
 from core.store import Database, browsing, lifecycle
@@ -18,7 +18,25 @@ from core.store import Database, browsing, lifecycle
 TICK_S = 1.0
 LEARN_EVERY = 30  # ticks
 log = logging.getLogger(__name__)
-_children: list[subprocess.Popen[bytes]] = []  # started here; polled so that the ended ones are reaped
+_children: dict[int, subprocess.Popen[bytes]] = {}  # started here: reaped here, and their exit codes are known
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a worker may take over what.
+
+    stop_s      a stop waits for the step in hand as long as the worker enters new phases; one that has not for this
+                long is ended
+    claim_s     a worker claims its run before it imports anything heavy; one that has not by then never will
+    patience_s  between asking a process to terminate and ending it
+    """
+
+    stop_s: float = 600.0
+    claim_s: float = 180.0
+    patience_s: float = 5.0
+
+
+LIMITS = Limits()
 
 
 class Supervisor:
@@ -51,16 +69,47 @@ class Supervisor:
             self._ending.wait(TICK_S)
 
 
-def tick(database: Database, settings: Settings) -> None:
-    """One look: bury the dead, then start the next run if nothing runs."""
-    _children[:] = [child for child in _children if child.poll() is None]
+def tick(database: Database, settings: Settings, limits: Limits = LIMITS) -> None:
+    """One look: bury the dead, end what hangs, then start the next run if nothing runs."""
     with database.reading() as connection:
         owned = [*browsing.active_runs(connection), *browsing.queued_runs(connection)]
     for run in owned:
-        if run.process is not None and not is_alive(run.process):
-            _bury(database, settings, run)
+        if run.process is None:
+            continue
+        if not is_alive(run.process):
+            _bury(database, run, limits)
+        elif _hangs(run, time.time(), limits):
+            end_now(database, run, "supervisor", limits)
     if any(run.status is RunStatus.QUEUED and run.process is None for run in owned):
         _start_next(database, settings)
+    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
+        del _children[pid]
+
+
+def end_now(database: Database, run: Run, who: str, limits: Limits = LIMITS) -> RunStatus:
+    """Ends a run's worker and all it started, without waiting for its step, and gives the run its final status."""
+    assert run.process is not None
+    end(family(run.process, run.id), limits.patience_s)
+    with database.writing() as connection:
+        now = browsing.get_run(connection, run.id)
+        if now.status.is_final or now.process != run.process:
+            return now.status  # it came to its own end meanwhile
+        if now.status is RunStatus.QUEUED:
+            failure = Failure("worker-hung", "The worker never began its work and was ended.", "Resume the run.")
+            lifecycle.move(connection, run.id, RunStatus.FAILED, failure=failure, who=who)
+            return RunStatus.FAILED
+        if now.status is not RunStatus.STOPPING:
+            lifecycle.request_stop(connection, run.id, who)
+        lifecycle.add_event(connection, run.id, "ended", "The worker was ended without waiting for its step.", who)
+        lifecycle.move(connection, run.id, RunStatus.STOPPED, who=who)
+    return RunStatus.STOPPED
+
+
+def _hangs(run: Run, now: float, limits: Limits) -> bool:
+    """Asked to end and not moving, or started and never begun."""
+    if run.status is RunStatus.STOPPING:
+        return now - max(run.stop_requested_at or now, run.phase_started_at or 0.0) > limits.stop_s
+    return run.status is RunStatus.QUEUED and now - (run.heartbeat_at or now) > limits.claim_s
 
 
 def _start_next(database: Database, settings: Settings) -> None:
@@ -71,8 +120,10 @@ def _start_next(database: Database, settings: Settings) -> None:
             return
         run = waiting[0]
         child = _spawn(settings, run.id)
-        _children.append(child)
+        _children[child.pid] = child
         lifecycle.assign(connection, run.id, identify(child.pid))
+        counter = oom_counter(child.pid)
+        lifecycle.note(connection, run.id, oom_counter=counter, oom_kills=oom_kills(counter))
 
 
 def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
@@ -83,7 +134,7 @@ def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "core.worker", run_id],
             cwd=PROJECT,
-            env=worker_environment(settings),
+            env=worker_environment(settings, run_id),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
@@ -91,20 +142,20 @@ def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _bury(database: Database, settings: Settings, seen: Run) -> None:
-    """Gives a run whose worker is gone its final status, unless the worker wrote one after all."""
+def _bury(database: Database, seen: Run, limits: Limits) -> None:
+    """Gives a run whose worker is gone its final status, unless the worker wrote one after all.
+
+    What it had started and left behind is ended first.
+    """
+    assert seen.process is not None
+    end(family(seen.process, seen.id), limits.patience_s)
+    child = _children.get(seen.process.pid)
+    code = child.poll() if child is not None else None
     with database.writing() as connection:
         run = browsing.get_run(connection, seen.id)
         if run.process != seen.process or run.status.is_final:
             return
-        assert run.process is not None
-        where = f" while it was in phase {run.phase}" if run.phase else ""
-        failure = Failure(
-            kind="worker-died",
-            message=f"The worker process (pid {run.process.pid}) ended{where} without saying why.",
-            remedy="See the last lines of its log. If the system ended it for memory, lower rank, group_size "
-            "or completion_tokens and launch again.",
-            details=json.dumps({"process": asdict(run.process), "noticed_at": time.time()}),
-        )
+        saved = [checkpoint.step for checkpoint in browsing.list_checkpoints(connection, run.id)]
+        failure = why_it_ended(run, code, oom_kills(run.facts.get("oom_counter", "")), max(saved, default=0))
         to = RunStatus.FAILED if run.status is RunStatus.QUEUED else RunStatus.LOST
         lifecycle.move(connection, run.id, to, failure=failure, who="supervisor")

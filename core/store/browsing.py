@@ -66,7 +66,7 @@ def active_runs(connection: sa.Connection) -> list[Run]:
 
 def queued_runs(connection: sa.Connection) -> list[Run]:
     """Waiting runs, the one that waited longest first."""
-    query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.created_at)
+    query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.queued_at, runs.c.key)
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
@@ -177,6 +177,19 @@ def list_load_phases(connection: sa.Connection, run_id: str) -> list[LoadPhase]:
         .order_by(load_phases.c.id)
     )
     return [LoadPhase(row.name, row.seconds, row.memory_bytes) for row in connection.execute(query)]
+
+
+def earlier_loads(connection: sa.Connection, run: Run, limit: int = 9) -> list[list[LoadPhase]]:
+    """The load phases of the newest other runs that loaded the same: model, device, quantisation and engine."""
+    same = ("model", "gpu", "quantization", "fast_inference")
+    alike = [sa.func.json_extract(runs.c.config, f"$.{name}") == getattr(run.config, name) for name in same]
+    found = connection.execute(
+        sa.select(runs.c.id)
+        .where(*alike, runs.c.id != run.id, runs.c.engine != "")
+        .order_by(runs.c.key.desc())
+        .limit(limit)
+    ).scalars()
+    return [list_load_phases(connection, run_id) for run_id in found]
 
 
 def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int]]:
@@ -297,6 +310,8 @@ def _run(row: sa.RowMapping) -> Run:
         process=Process(**json.loads(row["process"])) if row["process"] else None,
         failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
         revision=row["revision"],
+        facts=json.loads(row["facts"]),
+        attempt=row["attempt"],
     )
 
 

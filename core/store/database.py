@@ -1,5 +1,6 @@
 """The database file: opening it, the two kinds of transaction, and bringing its schema up to date."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from core.errors import StoreError
+from core.errors import StoreBusy, StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
@@ -42,7 +43,8 @@ class Database:
     def writing(self) -> Iterator[sa.Connection]:
         """One short write: takes the write lock at once, commits at the end, rolls back on any error.
 
-        Raises StoreError when the file stays locked longer than the busy timeout or the disk is full.
+        Raises StoreBusy when the file stays locked longer than the busy timeout or the disk is full. What is committed
+        is on the disk and outlives a loss of power.
         """
         try:
             with self._engine.connect() as connection:
@@ -55,7 +57,22 @@ class Database:
                     raise
                 connection.commit()
         except OperationalError as error:
-            raise StoreError(_what_went_wrong(error, self.path)) from error
+            raise _trouble(error, self.path) from error
+
+    def back_up(self, target: Path) -> None:
+        """A whole copy of the database as it is now, through SQLite's backup, while others read and write."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f"{target.name}.partial")
+        try:
+            scratch.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(scratch)) as copy, self._engine.connect() as connection:
+                source = connection.connection.driver_connection
+                assert isinstance(source, sqlite3.Connection)
+                source.backup(copy)
+            scratch.replace(target)
+        except (DatabaseError, sqlite3.Error, OSError) as error:
+            scratch.unlink(missing_ok=True)
+            raise _trouble(error, target) from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -78,39 +95,45 @@ def open_database(url: str) -> Database:
                     f"The folder {path.parent} does not support SQLite's WAL mode. "
                     "Set GROUPER_HOME to a folder on a local disk."
                 )
-        _migrate(engine)
+        database = Database(engine, path)
+        _migrate(database, engine)
     except (DatabaseError, OSError) as error:
-        raise StoreError(_what_went_wrong(error, path)) from error
-    return Database(engine, path)
+        raise _trouble(error, path) from error
+    return database
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by hand, see Database.writing
     cursor = connection.cursor()
-    for pragma in ("foreign_keys=ON", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "temp_store=MEMORY"):
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _migrate(engine: sa.Engine) -> None:
-    """Runs the migrations this file has not seen, all of them in one transaction."""
+def _migrate(database: Database, engine: sa.Engine) -> None:
+    """Runs the migrations this file has not seen, all in one transaction, after a copy of what was there before."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(config).get_current_head()
     with engine.connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == head:
             return
         connection.rollback()
+        if current is not None:
+            database.back_up(database.path.with_name(f"{database.path.name}.before-{head}"))
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
 
 
-def _what_went_wrong(error: Exception, path: Path) -> str:
+def _trouble(error: Exception, path: Path) -> StoreError:
     text = str(getattr(error, "orig", error)).lower()
     if "locked" in text or "busy" in text:
-        return f"The database {path} is locked by another process. Close what holds it, or wait and try again."
-    if "full" in text or "no space" in text:
-        return f"The disk that holds {path} is full. Free some space or set GROUPER_HOME to another disk."
-    return f"The database {path} cannot be used: {getattr(error, 'orig', error)}. Check the folder and its permissions."
+        return StoreBusy(f"The database {path} is locked by another process. Close what holds it, or wait.")
+    if "full" in text or "no space" in text or "disk i/o error" in text:
+        return StoreBusy(f"The disk that holds {path} is full. Free some space or set GROUPER_HOME to another disk.")
+    return StoreError(
+        f"The database {path} cannot be used: {getattr(error, 'orig', error)}. Check the folder and its permissions."
+    )

@@ -11,7 +11,7 @@ from core.config import RunConfig
 from core.errors import IllegalTransition, NotFound
 from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus
 from core.store.browsing import get_run
-from core.store.tables import events, runs
+from core.store.tables import events, load_phases, runs
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no characters that are read for each other
 
@@ -38,6 +38,7 @@ def enqueue(
             request=request,
             plan=json.dumps(asdict(plan)) if plan else None,
             created_at=time.time(),
+            queued_at=time.time(),
             revision=_next_revision(),
         )
     ).inserted_primary_key
@@ -100,6 +101,43 @@ def request_stop(connection: sa.Connection, run_id: str, who: str) -> RunStatus:
     return RunStatus.STOPPING
 
 
+def resume(connection: sa.Connection, run_id: str, who: str, config: RunConfig | None = None) -> Run:
+    """Sends a run that has ended back into the queue as a new attempt; `config` replaces its own, with more steps.
+
+    The same request twice is one: a run that waits already stays as it is. Raises IllegalTransition while it is active.
+    """
+    run = get_run(connection, run_id)
+    if run.status is RunStatus.QUEUED:
+        return run
+    if not run.status.is_final:
+        raise IllegalTransition(f"Run {run_id} is {run.status}; it can be resumed when it has ended.")
+    move(connection, run_id, RunStatus.QUEUED, who=who)
+    update(
+        connection,
+        run_id,
+        attempt=run.attempt + 1,
+        queued_at=time.time(),
+        config=(config or run.config).to_json(),
+        ended_at=None,
+        stop_requested_at=None,
+        heartbeat_at=None,
+        process=None,
+        failure=None,
+    )
+    key = sa.select(runs.c.key).where(runs.c.id == run_id).scalar_subquery()
+    connection.execute(sa.delete(load_phases).where(load_phases.c.run == key))  # of the attempt before
+    return get_run(connection, run_id)
+
+
+def first_in_queue(connection: sa.Connection, run_id: str) -> None:
+    """Puts a waiting run before all others."""
+    if get_run(connection, run_id).status is not RunStatus.QUEUED:
+        raise IllegalTransition(f"Run {run_id} does not wait; only waiting runs have a place in the queue.")
+    first = connection.execute(sa.select(sa.func.min(runs.c.queued_at))).scalar_one()
+    update(connection, run_id, queued_at=first - 1.0)
+    add_event(connection, run_id, "moved", "Moved to the front of the queue.")
+
+
 def enter_phase(connection: sa.Connection, run_id: str, phase: str) -> None:
     """What the worker is doing now, for people who watch."""
     now = time.time()
@@ -113,6 +151,12 @@ def beat(connection: sa.Connection, run_id: str) -> None:
 
 def update(connection: sa.Connection, run_id: str, **values: object) -> None:
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(revision=_next_revision(), **values))
+
+
+def note(connection: sa.Connection, run_id: str, **facts: object) -> None:
+    """Adds to what a run found out about itself: small values by name, the newest of each kept."""
+    known = {**get_run(connection, run_id).facts, **facts}
+    update(connection, run_id, facts=json.dumps(known))
 
 
 def delete(connection: sa.Connection, run_id: str) -> None:

@@ -14,9 +14,19 @@ from core.store.lifecycle import update
 from core.store.tables import checkpoints, completions, groups, load_phases, runs, scores, steps, tokens
 
 
-def record_step(connection: sa.Connection, run_id: str, step: Step) -> None:
-    """Stores a step with its groups, completions, scores and tokens, and advances the run to it."""
+def record_step(connection: sa.Connection, run_id: str, step: Step) -> bool:
+    """Stores a step with its groups, completions, scores and tokens, and advances the run to it.
+
+    A resumed run comes by steps that are recorded already. One that was sampled just as before stays as it is; one that
+    differs takes the place of the old one, and the answer is False.
+    """
     key = _key(connection, run_id)
+    before = _recorded_tokens(connection, key, step.number)
+    if before is not None:
+        if before == [pack("i", each.token_ids) for group in step.groups for each in group.completions]:
+            update(connection, run_id, heartbeat_at=time.time())
+            return True
+        _forget_step(connection, key, run_id, step.number)
     sampled = [completion for group in step.groups for completion in group.completions]
     reward = mean(completion.reward for completion in sampled)
     token_count = sum(completion.length for completion in sampled)
@@ -45,8 +55,33 @@ def record_step(connection: sa.Connection, run_id: str, step: Step) -> None:
         ).lastrowid
         for completion in group.completions:
             _record_completion(connection, key, step.number, group_id, completion)
+    reached = sa.func.max(runs.c.step, step.number)
     total = runs.c.tokens + token_count
-    update(connection, run_id, step=step.number, reward=reward, tokens=total, heartbeat_at=time.time())
+    update(connection, run_id, step=reached, reward=reward, tokens=total, heartbeat_at=time.time())
+    return before is None
+
+
+def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[bytes] | None:
+    """The packed token ids of every completion of a step, in order; None when the step is not recorded."""
+    known = connection.execute(sa.select(steps.c.number).where(steps.c.run == run, steps.c.number == step)).first()
+    if known is None:
+        return None
+    query = (
+        sa.select(tokens.c.token_ids)
+        .join(completions, completions.c.id == tokens.c.completion)
+        .join(groups, groups.c.id == completions.c.group)
+        .where(completions.c.run == run, completions.c.step == step)
+        .order_by(groups.c.number, completions.c.number)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _forget_step(connection: sa.Connection, run: int, run_id: str, step: int) -> None:
+    mine = steps.c.run == run, steps.c.number == step
+    gone = connection.execute(sa.select(steps.c.tokens).where(*mine)).scalar_one()
+    connection.execute(sa.delete(groups).where(groups.c.run == run, groups.c.step == step))
+    connection.execute(sa.delete(steps).where(*mine))
+    update(connection, run_id, tokens=runs.c.tokens - gone)
 
 
 def record_load_phase(connection: sa.Connection, run_id: str, phase: LoadPhase) -> None:
@@ -60,9 +95,8 @@ def record_load_phase(connection: sa.Connection, run_id: str, phase: LoadPhase) 
 def record_checkpoint(connection: sa.Connection, run_id: str, checkpoint: Checkpoint, forget: Iterable[int]) -> None:
     """Stores a checkpoint that is complete on disk; `forget` are the steps whose files were removed for it."""
     key = _key(connection, run_id)
-    steps_gone = list(forget)
-    if steps_gone:
-        connection.execute(sa.delete(checkpoints).where(checkpoints.c.run == key, checkpoints.c.step.in_(steps_gone)))
+    steps_gone = [*forget, checkpoint.step]  # one made again takes the place of the old one
+    connection.execute(sa.delete(checkpoints).where(checkpoints.c.run == key, checkpoints.c.step.in_(steps_gone)))
     connection.execute(
         sa.insert(checkpoints).values(
             run=key,

@@ -33,6 +33,9 @@ runs = sa.Table(
     sa.Column("process", sa.Text),
     sa.Column("failure", sa.Text),
     sa.Column("revision", sa.Integer, nullable=False, server_default="0", index=True),
+    sa.Column("facts", sa.Text, nullable=False, server_default="{}"),  # what the run found out about itself
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("queued_at", sa.Float, nullable=False, server_default="0"),  # the queue's order; a person may change it
 )
 
 steps = sa.Table(

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from core.errors import GrouperError
+from core.errors import GrouperError, StopRequested
 from core.processes import identify
 from core.runs import RunStatus
 from core.settings import load_settings, set_engine_environment
@@ -29,13 +29,23 @@ def main(run_id: str) -> int:
             from core.worker.session import train_run  # torch and vllm read the environment set above
 
             train_run(database, settings, run, pulse)
+        except StopRequested:
+            _stopped(database, run_id)
         except BaseException as error:  # every way out, an interrupt too, leaves a status that explains it
-            return _fail(database, run_id, error)
+            return _fail(database, run_id, error, pulse.doing)
     return 0
 
 
-def _fail(database: Database, run_id: str, error: BaseException) -> int:
-    failure = explain(error)
+def _stopped(database: Database, run_id: str) -> None:
+    """Ends a run that was asked to end while it was loading, by the page or by a signal."""
+    with database.writing() as connection:
+        if browsing.get_run(connection, run_id).status is not RunStatus.STOPPING:
+            lifecycle.request_stop(connection, run_id, "signal")
+        lifecycle.move(connection, run_id, RunStatus.STOPPED, who="worker")
+
+
+def _fail(database: Database, run_id: str, error: BaseException, phase: str) -> int:
+    failure = explain(error, phase)
     logging.error("%s %s", failure.message, failure.remedy, exc_info=error)
     with database.writing() as connection:
         if not browsing.get_run(connection, run_id).status.is_final:

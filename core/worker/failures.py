@@ -5,51 +5,70 @@ import traceback
 
 from core.errors import GrouperError, InvalidInput, RunError, StoreError
 from core.runs import Failure
+from core.troubles import Trouble, recognise, trouble
 
 LONGEST_DETAILS = 20_000
+# Errors of ours that wrap whatever really happened; a cause that is recognised says more.
+WRAPPERS = {"engine-start"}
 
 
-def explain(error: BaseException) -> Failure:
-    """Kind, message and remedy for whatever ended a run; the traceback goes into the details."""
+def explain(error: BaseException, phase: str = "") -> Failure:
+    """Kind, message and remedy for whatever ended a run in this phase; the traceback goes into the details."""
     details = "".join(traceback.format_exception(error))[-LONGEST_DETAILS:]
-    for cause in _causes(error):
-        known = _known(cause)
-        if known is not None:
-            return Failure(*known, details=details)
-    text = str(error).strip().splitlines()
-    reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    chain = _causes(error)
+    for found in (*map(_ours, chain), *(_recognised(cause, phase) for cause in chain), *map(_wrapper, chain)):
+        if found is not None:
+            return Failure(*found, details=details)
     return Failure(
         kind="unknown",
-        message=f"The worker stopped with {reason[:300]}",
+        message=f"The worker stopped with {_reason(error)}",
         remedy="The cause is not one that is known here; the details below hold the traceback.",
         details=details,
     )
 
 
-def _known(error: BaseException) -> tuple[str, str, str] | None:
-    if isinstance(error, RunError):
+def _ours(error: BaseException) -> tuple[str, str, str] | None:
+    """Errors that already say what to do."""
+    if isinstance(error, RunError) and error.kind not in WRAPPERS:
         return error.kind, error.message, error.remedy
     if isinstance(error, InvalidInput):
         return "invalid-input", f"`{error.field}` is {error.value!r}, {error.problem}.", f"To mend it, {error.remedy}."
+    return None
+
+
+def _recognised(error: BaseException, phase: str) -> tuple[str, str, str] | None:
+    """Errors of others that the knowledge file has an explanation for."""
+    known = _known(error, phase)
+    if known is None:
+        return None
+    where = f" in phase {phase}" if phase else ""
+    return known.kind, f"{known.title}{where}. {known.cause} ({_reason(error)})", known.advise()
+
+
+def _known(error: BaseException, phase: str) -> Trouble | None:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return trouble("disk-full")
+    if isinstance(error, GrouperError) and not isinstance(error, (StoreError, RunError)):
+        return None
+    return recognise(f"{type(error).__name__}: {error}", phase)
+
+
+def _wrapper(error: BaseException) -> tuple[str, str, str] | None:
+    """What is left: an engine that did not start for a reason nobody knows, the store, an interrupt."""
+    if isinstance(error, RunError):
+        return error.kind, error.message, error.remedy
     if isinstance(error, StoreError):
         return "store", str(error), "What was recorded before is safe."
     if isinstance(error, GrouperError):
         return "error", str(error), ""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return (
-            "disk-full",
-            "The disk is full.",
-            "Free some space or set GROUPER_HOME to another disk, then launch again.",
-        )
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return (
-            "out-of-memory",
-            "Memory ran out.",
-            "Lower per_device_train_batch_size, group_size, completion_tokens or gpu_memory_utilization.",
-        )
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return "interrupted", "The worker was interrupted.", "Launch the run again to start over."
     return None
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (f"{type(error).__name__}: {text[0]}" if text else type(error).__name__)[:300]
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -17,7 +17,7 @@ from peft.tuners.lora import LoraLayer
 from core.errors import RunError
 from core.worker.engines import InferenceEngine, Sample, Sampling
 from core.worker.engines.merge import base_weight
-from core.worker.training.forward import score_groups
+from core.worker.training.forward import score_alone, score_groups
 from core.worker.training.packing import PackedGroup
 
 # Size of the probe's update against the base weights: enough to change every distribution, not enough to break it.
@@ -44,9 +44,12 @@ class Proof:
         return self.with_adapter <= AGREES and self.with_adapter * NEARER <= self.without_adapter
 
 
-def prove_live(policy: PeftModel, engine: InferenceEngine, prompts: Sequence[Sequence[int]], seed: int) -> Proof:
+def prove_live(
+    policy: PeftModel, engine: InferenceEngine, prompts: Sequence[Sequence[int]], seed: int, packed: bool = True
+) -> Proof:
     """Probes the engine twice and leaves adapter and engine as they were.
 
+    packed  whether packing is exact for this model; else its logprobs are taken one sequence at a time
     Raises RunError with both figures when the engine does not follow the adapter.
     """
     asked = [list(ids) for ids in prompts[:PROBE_PROMPTS]]
@@ -56,9 +59,9 @@ def prove_live(policy: PeftModel, engine: InferenceEngine, prompts: Sequence[Seq
             engine.sync()
             sampling = Sampling(1.0, 1.0, 0, PROBE_TOKENS, probe_seed)
             groups = engine.generate(asked, PROBE_GROUP, sampling)
-            with_adapter = mean_difference(policy, asked, groups)
+            with_adapter = mean_difference(policy, asked, groups, packed)
             with policy.disable_adapter():
-                proof = Proof(with_adapter, mean_difference(policy, asked, groups))
+                proof = Proof(with_adapter, mean_difference(policy, asked, groups, packed))
         if not proof.is_live:
             raise RunError("adapter-not-live", _finding(proof), "Set fast_inference to off, and report this engine.")
     engine.sync()
@@ -106,10 +109,12 @@ def probe_adapter(policy: PeftModel, seed: int) -> Iterator[None]:
 
 
 @torch.no_grad()
-def mean_difference(policy: PeftModel, prompts: Sequence[list[int]], groups: Sequence[Sequence[Sample]]) -> float:
+def mean_difference(
+    policy: PeftModel, prompts: Sequence[list[int]], groups: Sequence[Sequence[Sample]], packed: bool = True
+) -> float:
     """Mean |engine logprob - trainer logprob| of these samples under the policy as it is now."""
     device = policy.device
-    packed = [
+    sampled = [
         PackedGroup(
             torch.tensor(prompt, device=device),
             tuple(torch.tensor(sample.token_ids, dtype=torch.long, device=device) for sample in samples),
@@ -117,7 +122,8 @@ def mean_difference(policy: PeftModel, prompts: Sequence[list[int]], groups: Seq
         for prompt, samples in zip(prompts, groups, strict=True)
     ]
     with torch.autocast(device.type, torch.bfloat16, enabled=policy.dtype == torch.bfloat16):
-        ours, _ = score_groups(policy.get_base_model(), packed, temperature=1.0)
+        base = policy.get_base_model()
+        ours = score_groups(base, sampled, temperature=1.0)[0] if packed else score_alone(base, sampled)
     engines = [value for samples in groups for sample in samples for value in sample.logprobs]
     return float((ours.cpu() - torch.tensor(engines)).abs().mean())
 

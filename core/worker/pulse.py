@@ -30,6 +30,11 @@ class Pulse:
     def stop_requested(self) -> bool:
         return self._stop.is_set()
 
+    @property
+    def doing(self) -> str:
+        """The phase the worker is in."""
+        return self._phase
+
     def phase(self, name: str) -> None:
         """Says what the worker does from now on."""
         self._phase = name

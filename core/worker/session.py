@@ -1,24 +1,28 @@
-"""One run: load, train, record, save."""
+"""One run: load, resume where it stood, train, record, save."""
 
+import hashlib
 import logging
-import shutil
-import time
+from collections.abc import Sequence
 from dataclasses import astuple
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, version
 
 from core.catalogue import load_catalogue
-from core.config import RunConfig
-from core.models import locate
-from core.recipes import get_recipe
-from core.runs import Checkpoint, LoadPhase, Run, RunStatus
+from core.errors import StopRequested
+from core.models import locate, weight_bytes
+from core.recipes import Example, Recipe, get_recipe
+from core.runs import FINGERPRINTED, LoadPhase, Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, recording
+from core.worker.base_watch import BaseWatch
+from core.worker.book import RunBook
+from core.worker.checkpoints import Found
 from core.worker.loading import Loaded, Progress, load_policy
-from core.worker.proof import PROBE_PROMPTS, StepWatch, prove_live
+from core.worker.loading.estimate import expected_seconds
+from core.worker.proof import PROBE_PROMPTS, prove_live
 from core.worker.pulse import Pulse
-from core.worker.saving import save_adapter
+from core.worker.saving import TrainingState
 from core.worker.training.data import choose_examples, prompt_token_ids
-from core.worker.training.stepping import SampledStep
+from core.worker.training.exactness import Exactness, try_packing
 from core.worker.training.trainer import PolicyTrainer
 
 log = logging.getLogger(__name__)
@@ -33,92 +37,98 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         with database.writing() as connection:
             recording.record_load_phase(connection, run.id, phase)
 
-    progress = Progress(pulse.phase, note)
+    def begin(phase: str) -> None:
+        if pulse.stop_requested:
+            raise StopRequested(f"Asked to end before {phase}.")
+        pulse.phase(phase)
+
+    progress = Progress(begin, note, _expect(database, settings, run))
     loaded = load_policy(config, settings, progress)
+    with progress.phase("hash base weights"):
+        watch = BaseWatch(loaded.policy)
+        book = RunBook(database, run.id, config, loaded, folder, pulse, watch)
     with progress.phase("prepare data"):
         recipe = get_recipe(config.recipe)
         examples = choose_examples(recipe, config, loaded.tokenizer)
+        found = book.checkpoints.newest()
+        kept = book.checkpoints.load(found, loaded.policy)
+        book.resumed_at(found.step)
+    with progress.phase("try packing"), loaded.policy.disable_adapter():
+        exactness = try_packing(loaded.policy.get_base_model(), config)
+        log.info(exactness.reason)
     with progress.phase("prove adapter live"):
         prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples[:PROBE_PROMPTS]]
-        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed)
+        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
         log.info("engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
-    book = RunBook(database, run.id, config, loaded, folder, pulse)
-    trainer = PolicyTrainer(loaded, config, recipe, examples, folder, pulse.phase, book.on_step)
-    if loaded.engine.notice:
-        log.warning(loaded.engine.notice)
-    with database.writing() as connection:
-        lifecycle.update(connection, run.id, engine=loaded.engine.name)
-        if loaded.engine.notice:
-            lifecycle.add_event(connection, run.id, "warning", loaded.engine.notice, "worker")
-        if browsing.get_run(connection, run.id).status is RunStatus.STOPPING:  # asked to end while it was loading
-            lifecycle.move(connection, run.id, RunStatus.STOPPED, who="worker")
-            loaded.engine.close()
-            return
-        lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
+    prints = fingerprints(recipe, examples, watch)
+    trainer = PolicyTrainer(
+        loaded, config, recipe, examples, folder, pulse.phase, book.on_step, exactness.packed, found.step, kept
+    )
+    book.state = lambda: trainer.state_to_keep(**prints)
+    _open_record(database, run, loaded, exactness, found, kept, prints)
     try:
-        trainer.train()
+        if found.step < config.steps:
+            trainer.train()
         pulse.phase("save")
         book.finish()
     finally:
         loaded.engine.close()
 
 
-class RunBook:
-    """Keeps the run's record: a transaction a step, a checkpoint now and then, the final status."""
+def fingerprints(recipe: Recipe, examples: Sequence[Example], watch: BaseWatch) -> dict[str, str]:
+    """What a run's numbers depend on besides its config: the recipe's data and rewards, the base, the packages."""
+    rewards = sorted((reward.name, reward.weight) for reward in recipe.rewards)
+    data = hashlib.sha256(repr((rewards, [example.prompt for example in examples[:64]])).encode()).hexdigest()[:16]
+    found = {"recipe": data, "base weights": watch.digest}
+    for package in FINGERPRINTED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
 
-    def __init__(
-        self, database: Database, run_id: str, config: RunConfig, loaded: Loaded, folder: Path, pulse: Pulse
-    ) -> None:
-        self._database, self._run_id, self._config = database, run_id, config
-        self._loaded, self._folder, self._pulse = loaded, folder, pulse
-        self._step = 0
-        self._watch = StepWatch()
-        self._reward: float | None = None
-        source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
-        self._base_name = source.hub_id or str(source.folder)
 
-    def on_step(self, sampled: SampledStep) -> bool:
-        """Stores a step; True when the run should end after it."""
-        assert sampled.step is not None
-        step = sampled.step
-        with self._database.writing() as connection:
-            recording.record_step(connection, self._run_id, step)
-        self._watch.check(step.metrics.get("mismatch/mean"))
-        self._step, self._reward = step.number, step.metrics.get("reward")
-        log.info(
-            "step %d/%d reward %.3f generate %.2f s sync %.2f s update %.2f s",
-            step.number,
-            self._config.steps,
-            self._reward if self._reward is not None else float("nan"),
-            *(step.seconds.get(phase, 0.0) for phase in ("generate", "sync", "update")),
-        )
-        if step.number % self._config.save_steps == 0 and step.number < self._config.steps:
-            self._pulse.phase("checkpoint")
-            self._checkpoint()
-        return self._pulse.stop_requested
+def _open_record(
+    database: Database,
+    run: Run,
+    loaded: Loaded,
+    exactness: Exactness,
+    found: Found,
+    kept: TrainingState | None,
+    prints: dict[str, str],
+) -> None:
+    """What loading found out, where the run goes on, and that it now trains."""
+    notices = [loaded.engine.notice, *found.damaged] if loaded.engine.notice else [*found.damaged]
+    if kept is not None:
+        before = kept.values.get("fingerprints", {})
+        changed = [
+            f"{name} {was} is now {now}" for name, was in before.items() if (now := prints.get(name, "gone")) != was
+        ]
+        notices += [f"Not everything is as it was at the checkpoint: {', '.join(changed)}."] * bool(changed)
+    for notice in notices:
+        log.warning(notice)
+    with database.writing() as connection:
+        lifecycle.update(connection, run.id, engine=loaded.engine.name)
+        lifecycle.note(connection, run.id, packed=exactness.packed, packing=exactness.reason, fingerprints=prints)
+        lifecycle.note(connection, run.id, base_weights=prints["base weights"], base_weights_checked=found.step)
+        lifecycle.add_event(connection, run.id, "note" if exactness.packed else "warning", exactness.reason, "worker")
+        for notice in notices:
+            lifecycle.add_event(connection, run.id, "warning", notice, "worker")
+        if run.attempt > 1:
+            where = f"the checkpoint of step {found.step}" if found.step else "the start: there is no whole checkpoint"
+            lifecycle.add_event(connection, run.id, "resumed", f"Attempt {run.attempt} goes on from {where}.", "worker")
+        stopping = browsing.get_run(connection, run.id).status is RunStatus.STOPPING
+        if not stopping:
+            lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
+    if stopping:
+        raise StopRequested("Asked to end before the first step.")
 
-    def finish(self) -> None:
-        """Saves the adapter where people look for it and gives the run its final status."""
-        adapter = self._folder / "adapter"
-        save_adapter(self._loaded.policy, adapter, self._base_name)
-        self._checkpoint()
-        with self._database.writing() as connection:
-            lifecycle.update(connection, self._run_id, adapter_path=str(adapter))
-            status = browsing.get_run(connection, self._run_id).status
-            done = self._step >= self._config.steps
-            if not done and status is RunStatus.RUNNING:  # asked to end by a signal, not through the store
-                status = lifecycle.request_stop(connection, self._run_id, "signal")
-            lifecycle.move(connection, self._run_id, RunStatus.COMPLETED if done else RunStatus.STOPPED, who="worker")
 
-    def _checkpoint(self) -> None:
-        folder = self._folder / "checkpoints" / f"step-{self._step:06d}"
-        digest = save_adapter(self._loaded.policy, folder, self._base_name)
-        with self._database.reading() as connection:
-            known = browsing.list_checkpoints(connection, self._run_id)
-        keep = self._config.save_total_limit - 1
-        old = known[: max(0, len(known) - keep)]
-        checkpoint = Checkpoint(self._step, str(folder), digest, self._reward, time.time())
-        with self._database.writing() as connection:
-            recording.record_checkpoint(connection, self._run_id, checkpoint, forget=[gone.step for gone in old])
-        for gone in old:
-            shutil.rmtree(gone.path, ignore_errors=True)
+def _expect(database: Database, settings: Settings, run: Run) -> dict[str, float]:
+    """Seconds by load phase, noted with the run so that its page can show them."""
+    source = locate(run.config.model, load_catalogue(), settings.models)
+    size = source.known.parameters * 2 if source.known else weight_bytes(source)
+    with database.writing() as connection:
+        expected = expected_seconds(run.config, browsing.earlier_loads(connection, run), source.folder, size)
+        lifecycle.note(connection, run.id, load_seconds=expected)
+    return expected

@@ -37,6 +37,15 @@ def test_runs_are_learned_once(settings: Settings, database: Database) -> None:
     assert "2 runs on this machine peaked at 90% to 105%" in jobs.calibration(settings, "cpu").sentence
 
 
+def test_doubt_has_three_levels(settings: Settings, database: Database) -> None:
+    assert jobs.doubt(settings, CONFIG).startswith("Estimated: no run on this machine")
+    finish(database, planned=1000, measured=970)
+    jobs.learn(database, settings)
+    assert jobs.doubt(settings, CONFIG).startswith("Measured here: 1 run of this model at rank 16 peaked at 97%")
+    other = compose("addition", "smollm2-135m", "cpu", {"rank": 32})
+    assert jobs.doubt(settings, other).startswith("Calibrated: 1 run on this machine peaked at 97%")
+
+
 def test_a_broken_file_is_learned_anew(settings: Settings, database: Database) -> None:
     finish(database, planned=1000, measured=900)
     (settings.home / "calibration.json").write_text('{"runs": 3', encoding="utf-8")

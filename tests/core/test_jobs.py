@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from core import jobs
-from core.config import RunConfig
+from core.config import RunConfig, make_config
 from core.errors import GrouperError, InvalidInput
 from core.jobs.stack import vllm_problem
 from core.jobs.submission import tail
 from core.processes import identify, is_alive
 from core.recipes import compose
-from core.runs import RunStatus
+from core.runs import Run, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle
 
@@ -147,3 +147,67 @@ def test_another_boot_is_another_process() -> None:
     assert is_alive(mine)
     assert not is_alive(type(mine)(os.getpid(), mine.started, "an earlier boot"))
     assert not is_alive(type(mine)(os.getpid(), mine.started - 100, mine.boot_id))
+
+
+def test_a_clone_has_the_settings_with_changes(database: Database) -> None:
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config(rank=32, seed=7))
+    clone = jobs.config_like(database, run.id, {"seed": 8})
+    assert (clone.rank, clone.seed, clone.recipe) == (32, 8, "addition")
+    with pytest.raises(InvalidInput, match="`group_size`"):
+        jobs.config_like(database, run.id, {"group_size": 1})
+    with pytest.raises(InvalidInput, match="does not exist"):
+        jobs.config_like(database, "nothing", {})
+
+
+def test_ways_out_of_memory_need_less_than_the_plan_did(settings: Settings) -> None:
+    failed = Run("r", "run", RunStatus.FAILED, compose("addition", "qwen2.5-3b", "rtx-4090", {}), 0.0)
+    before = jobs.preview(settings, failed.config).peak_bytes
+    ways = jobs.ways_out(settings, failed)
+    assert 1 <= len(ways) <= 3
+    for way in ways:
+        changed = make_config({**failed.config.model_dump(), **way.overrides})
+        assert jobs.preview(settings, changed).peak_bytes <= 0.9 * before
+        assert "instead of" in way.sentence
+    gone = Run("r", "run", RunStatus.FAILED, config("./gone-model"), 0.0)
+    assert jobs.ways_out(settings, gone) == ()
+
+
+def test_resuming_is_refused_where_nothing_is_left_to_do(settings: Settings, database: Database) -> None:
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config(steps=3))
+        lifecycle.claim(connection, run.id, identify())
+        lifecycle.move(connection, run.id, RunStatus.RUNNING)
+        with pytest.raises(GrouperError, match="running"):
+            lifecycle.resume(connection, run.id, "test")
+        lifecycle.update(connection, run.id, step=3)
+        lifecycle.move(connection, run.id, RunStatus.COMPLETED)
+    with pytest.raises(InvalidInput, match="all done"):
+        jobs.resume(database, settings, run.id, "test")
+    with pytest.raises(InvalidInput, match="3 are done"):
+        jobs.resume(database, settings, run.id, "test", steps=2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field"),
+    [
+        ({"target_modules": ["conv1d"]}, "target_modules"),
+        ({"completion_tokens": 9000}, "completion_tokens"),
+        ({"prompts_per_step": 4000}, "gpu"),
+    ],
+)
+def test_everything_is_checked_before_anything_is_loaded(
+    settings: Settings, database: Database, overrides: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        jobs.submit(database, settings, config(**overrides))
+    assert refused.value.field == field
+    with database.reading() as connection:
+        assert browsing.list_runs(connection) == []
+
+
+def test_sequences_longer_than_the_window_are_planned_padded(settings: Settings) -> None:
+    inside = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 256})
+    beyond = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 257})
+    assert jobs.preview(settings, inside).setting.packed
+    assert not jobs.preview(settings, beyond).setting.packed

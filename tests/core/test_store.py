@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests_support import a_step
 from core.config import make_config
 from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
 from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
+from core.settings import Settings
 from core.store import Database, browsing, lifecycle, open_database, recording
 from core.store.tables import metadata
 
@@ -242,3 +245,84 @@ def test_wal_and_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StoreError, match="cannot be used"):
         open_database(f"sqlite:///{tmp_path / 'broken.db'}")
+
+
+def test_a_resumed_run_waits_again_as_a_new_attempt(database: Database) -> None:
+    run_id, other = queue(database), queue(database)
+    with database.writing() as connection:
+        lifecycle.claim(connection, run_id, PROCESS)
+        recording.record_load_phase(connection, run_id, LoadPhase("read weights", 1.5, 7))
+        with pytest.raises(IllegalTransition, match="when it has ended"):
+            lifecycle.resume(connection, run_id, "test")
+        lifecycle.move(connection, run_id, RunStatus.LOST, failure=Failure("lost", "It ended.", "Resume it."))
+        run = lifecycle.resume(connection, run_id, "test", CONFIG.model_copy(update={"steps": 99}))
+        assert lifecycle.resume(connection, run_id, "test").attempt == 2  # asked twice, queued once
+        assert (run.status, run.attempt, run.config.steps) == (RunStatus.QUEUED, 2, 99)
+        assert (run.process, run.failure, run.ended_at) == (None, None, None)
+        assert browsing.list_load_phases(connection, run_id) == []
+        assert [one.id for one in browsing.queued_runs(connection)] == [other, run_id]
+        lifecycle.first_in_queue(connection, run_id)
+        assert [one.id for one in browsing.queued_runs(connection)] == [run_id, other]
+        assert lifecycle.claim(connection, run_id, PROCESS)
+        with pytest.raises(IllegalTransition, match="does not wait"):
+            lifecycle.first_in_queue(connection, run_id)
+
+
+def test_a_step_sampled_again_is_recorded_once(database: Database) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        assert recording.record_step(connection, run_id, a_step(1))
+        assert recording.record_step(connection, run_id, a_step(2))
+        assert recording.record_step(connection, run_id, a_step(1))  # the same tokens: what is there stays
+        tokens = browsing.get_run(connection, run_id).tokens
+        assert browsing.summarise(connection, run_id).completions == 4
+        changed = a_step(1)
+        (group,) = changed.groups
+        members = tuple(replace(one, token_ids=(9,), logprobs=(-1.0,), length=1) for one in group.completions)
+        assert not recording.record_step(
+            connection, run_id, replace(changed, groups=(replace(group, completions=members),))
+        )
+        run = browsing.get_run(connection, run_id)
+        assert (run.step, run.tokens) == (2, tokens - 4)
+        assert browsing.summarise(connection, run_id).completions == 4
+        (stored,) = browsing.list_groups(connection, run_id, 1, with_tokens=True)
+    assert {one.token_ids for one in stored.completions} == {(9,)}
+
+
+def test_a_copy_is_whole_while_others_write(database: Database, tmp_path: Path) -> None:
+    run_id = queue(database)
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, a_step(1))
+    database.back_up(tmp_path / "copies" / "copy.db")
+    copy = open_database(f"sqlite:///{tmp_path / 'copies' / 'copy.db'}")
+    with copy.reading() as connection:
+        assert browsing.summarise(connection, run_id).completions == 2
+    copy.close()
+    assert not [*tmp_path.rglob("*.partial")]
+
+
+def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    path = settings.home / "grouper.db"
+    old = open_database(settings.database_url)
+    run_id = queue(old)
+    old.close()
+    with closing(sqlite3.connect(path)) as connection:  # as the first release left it
+        for column in ("facts", "attempt", "queued_at"):
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.commit()
+    opened = open_database(settings.database_url)
+    with opened.reading() as connection:
+        run = browsing.get_run(connection, run_id)
+    opened.close()
+    assert (run.attempt, run.facts, run.config) == (1, {}, CONFIG)
+    (copy,) = settings.home.glob("grouper.db.before-*")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert connection.execute("SELECT id FROM runs").fetchone() == (run_id,)
+
+
+def test_what_is_committed_is_on_the_disk(database: Database) -> None:
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL

@@ -30,6 +30,7 @@ def main(engine_name: str, folder: str) -> None:
     random.seed(1), np.random.seed(2), torch.manual_seed(3)
     threads = torch.get_num_threads()
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    dtype = torch.get_default_dtype()
     engine = attach_engine(config, folder, tokenizer, device)
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     torch.set_num_threads(threads)  # must be the real one again, whatever the engine did to it
@@ -59,6 +60,7 @@ def main(engine_name: str, folder: str) -> None:
                 "name": engine.name,
                 "kept": [str(one) == str(two) for one, two in zip(before, after, strict=True)],
                 "threads": [threads, torch.get_num_threads()],
+                "dtype_kept": torch.get_default_dtype() == dtype and torch.zeros(1).dtype == dtype,
                 "proof": asdict(proof),
                 "shape": [len(group) for group in first],
                 "same": first == again,

@@ -63,3 +63,4 @@ def test_sampling_settings_are_followed(told: dict[str, Any]) -> None:
 def test_the_process_is_left_as_it_was(told: dict[str, Any]) -> None:
     assert told["kept"] == [True, True, True]
     assert told["threads"][0] == told["threads"][1]
+    assert told["dtype_kept"]

@@ -79,7 +79,13 @@ def test_controls_name_what_they_do() -> None:
     assert "Cancel run" in controls(run_of(RunStatus.QUEUED), NOW, paused=False, may_stop=True)
     assert "Stop" not in controls(run_of(), NOW, paused=False, may_stop=False)
     assert "Resume updates" in controls(run_of(), NOW, paused=True, may_stop=True)
-    assert controls(run_of(RunStatus.FAILED), NOW, paused=False, may_stop=True) == ""
+    assert "Stop now" in controls(run_of(RunStatus.STOPPING), NOW, paused=False, may_stop=True)
+    assert "Launch again" in controls(run_of(RunStatus.FAILED, step=0), NOW, paused=False, may_stop=True)
+    assert "Resume" in controls(run_of(RunStatus.LOST, step=3), NOW, paused=False, may_stop=True)
+    assert controls(run_of(RunStatus.FAILED), NOW, paused=False, may_stop=False) == ""
+    done = controls(run_of(RunStatus.COMPLETED, step=40), NOW, paused=False, may_stop=True)
+    assert "Clone with changes" in done
+    assert "Resume" not in done
 
 
 def test_the_headline_tells_progress_phase_and_time_left() -> None:
@@ -141,7 +147,8 @@ def test_time_is_split_into_loading_and_training() -> None:
 def plan_of(capacity: int, fits: bool) -> Any:
     lines = [SimpleNamespace(name=name, bytes=GIB, formula=f"<{name}>") for name in COLOURS]
     phase = SimpleNamespace(name="training", lines=lines, total_bytes=GIB * len(lines))
-    cache = SimpleNamespace(bytes=GIB, blocks=100, tokens=1600, full_length_sequences=5.5)
+    cache = SimpleNamespace(bytes=GIB, blocks=100, tokens=1600, full_length_sequences=5)
+    setting = SimpleNamespace(completion_tokens=1024, prompt_tokens=256, completions_per_step=32)
     return SimpleNamespace(
         fits=fits,
         sentence="It <fits>.",
@@ -151,6 +158,7 @@ def plan_of(capacity: int, fits: bool) -> Any:
         peak_bytes=phase.total_bytes,
         peak_phase="training",
         kv_cache=cache,
+        setting=setting,
     )
 
 
@@ -161,6 +169,7 @@ def test_a_plan_that_fits_has_no_hatching() -> None:
     assert 'aria-label="Training: Base weights 1.0 GiB' in html
     assert "RTX 4090: 24.0 GiB" in html
     assert "&lt;margin&gt;" in html
+    assert "5 completions of 1,024 tokens at once" in html
 
 
 def test_what_does_not_fit_is_hatched_beyond_the_capacity() -> None:

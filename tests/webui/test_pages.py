@@ -35,6 +35,57 @@ def test_launch_redraws_the_plan_and_says_what_is_wrong_with_a_value(page: Any) 
     expect(plan.get_by_role("status")).to_contain_text("GiB")
 
 
+def test_best_settings_fill_the_form_and_say_why(page: Any) -> None:
+    page.goto("/")
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    page.get_by_role("spinbutton", name="Group size").fill("64")
+    page.get_by_role("button", name="Best settings for this GPU").click()
+    expect(page.locator("#best-reasons")).to_contain_text("Filled in for this device, and why")
+    expect(page.locator("#best-reasons")).to_contain_text("steady comparison")
+    expect(page.get_by_role("spinbutton", name="Group size")).to_have_value("8")
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+
+
+def test_insisting_is_offered_only_when_the_plan_does_not_fit(page: Any) -> None:
+    page.goto("/")
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    box = page.get_by_label("Launch although the plan does not fit")
+    expect(box).to_have_count(0)
+    page.get_by_role("spinbutton", name="Prompts per step").fill("4000")
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Does not fit")
+    expect(box).to_be_visible()
+    page.get_by_role("spinbutton", name="Prompts per step").fill("4")
+    expect(box).to_have_count(0)
+
+
+def test_the_cache_is_told_in_completions_and_the_estimate_explained(page: Any) -> None:
+    page.goto("/")
+    expect(page.locator("#plan")).to_contain_text(re.compile(r"\d+ completions of \d+ tokens at once"))
+    page.get_by_text("How this is computed").click()
+    expect(page.locator("#computed")).to_contain_text("Engine 12 GB at 0.5")
+
+
+def test_the_doctor_looks_at_once_and_explains_what_goes_wrong(page: Any) -> None:
+    page.goto("/doctor")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Doctor")
+    checks = page.locator(".checks li")
+    expect(checks).to_have_count(13)
+    expect(checks.filter(has_text="Database")).to_contain_text("sound")
+    expect(page.locator("[data-key=check-engine]")).to_contain_text("Not tried")
+    expect(page.locator("#versions")).to_contain_text("python")
+    expect(page.get_by_text("Run `make setup`", exact=False).first).to_be_visible()
+    page.get_by_text("Another program holds the GPU's memory").click()
+    expect(page.get_by_text("nvidia-smi lists it", exact=False)).to_be_visible()
+
+
+def test_the_doctor_leaves_a_running_run_its_device(page: Any, runs: dict[str, str]) -> None:
+    page.goto("/doctor")
+    expect(page.locator(".checks li")).to_have_count(13)
+    page.get_by_role("button", name="Run all checks").click()
+    expect(page.locator(".checks")).to_contain_text("running run is using the device")
+    expect(page.get_by_role("button", name="Run all checks")).to_be_enabled()
+
+
 def test_launch_is_possible_exactly_where_the_stack_is(page: Any) -> None:
     page.goto("/")
     button = page.get_by_role("button", name="Launch run")
@@ -116,8 +167,13 @@ def test_an_unknown_run_says_what_to_do(page: Any) -> None:
 
 @pytest.mark.parametrize(
     ("address", "filled"),
-    [("/", "#plan .verdict"), ("/runs", "table.runs"), ("/run?id=finished", ".chart-canvas canvas")],
-    ids=["launch", "runs", "run"],
+    [
+        ("/", "#plan .verdict"),
+        ("/runs", "table.runs"),
+        ("/run?id=finished", ".chart-canvas canvas"),
+        ("/doctor", ".checks"),
+    ],
+    ids=["launch", "runs", "run", "doctor"],
 )
 def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], address: str, filled: str) -> None:
     page.set_viewport_size(PHONE)

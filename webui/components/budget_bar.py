@@ -82,9 +82,11 @@ def _cache(plan: Plan) -> str:
     cache = plan.kv_cache
     if not cache.tokens:
         return ""
+    setting = plan.setting
+    room = f"{plural(cache.full_length_sequences, 'completion')} of {setting.completion_tokens:,} tokens at once"
     return (
-        f'<p class="soft">KV cache: {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks, room for '
-        f"{plural(cache.full_length_sequences, 'sequence')} of full length at once.</p>"
+        f'<p class="soft">KV cache: <b>{room}</b>, each after a prompt of {setting.prompt_tokens:,}; a step samples '
+        f"{setting.completions_per_step}. That is {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks.</p>"
     )
 
 

@@ -3,15 +3,29 @@
 import json
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from core.config import RunConfig
+from core.jobs import Advisory, Remedy, can_resume
 from core.runs import Event, Run, RunStatus, Step
 from core.units import duration, plural, thin
 from webui.components.runs_table import stop_button
 from webui.components.status_chip import status_chip
-from webui.present import capitalised, clock, definitions, esc, full_moment, moment, progress_bar, reward, seconds_left
+from webui.present import (
+    capitalised,
+    clock,
+    definitions,
+    esc,
+    full_moment,
+    moment,
+    progress_bar,
+    reward,
+    seconds_left,
+    worded,
+)
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
+SILENT_S = 20.0  # a heartbeat comes every second; without one the worker hangs, or waits for the database
 DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
 
 
@@ -40,13 +54,31 @@ def headline(run: Run, steps: Sequence[Step], now: float) -> str:
 def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
     """When the page last heard of the run, the way to hold it still, and the way to end the run."""
     if run.status.is_final:
-        return ""
+        again = _resume_button(run) if can_resume(run) else ""
+        clone = f'<a class="small-button" href="./?like={esc(run.id)}">Clone with changes</a>'
+        return f'<div class="controls">{clone}{again}</div>' if may_stop else ""
     word = "Resume updates" if paused else "Pause updates"
     state = "Paused, last updated" if paused else "Updated"
-    stop = stop_button(run, "Stop after this step", "Cancel run") if may_stop else ""
+    stop = stop_button(run, "Stop after this step", "Cancel run") or _end_button(run) if may_stop else ""
     return (
         f'<div class="controls"><span>{state} {clock(now, now, "ago")}</span>'
         f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{stop}</div>'
+    )
+
+
+def _end_button(run: Run) -> str:
+    """For a run that was asked to end and takes too long over it."""
+    return (
+        f'<button type="button" class="small-button" data-trigger="end" data-id="{esc(run.id)}" '
+        f'title="Ends the worker at once; what was sampled since the last recorded step is lost">Stop now</button>'
+    )
+
+
+def _resume_button(run: Run) -> str:
+    again = "Resume" if run.step else "Launch again"
+    return (
+        f'<button type="button" class="small-button" data-trigger="retry" data-id="{esc(run.id)}" '
+        f'title="Goes on from the newest whole checkpoint">{again}</button>'
     )
 
 
@@ -62,6 +94,30 @@ def step_picker(shown: int, last: int, follows: bool) -> str:
         f"{_step_button('Next', shown + 1, shown < last)}{_step_button('Latest', 0, not follows)}"
         f'<span class="count" role="status">Step {shown} of {last}</span></div>'
     )
+
+
+def advisories_panel(found: Sequence[Advisory]) -> str:
+    """What the run's own figures say is going wrong: the evidence, the remedy, and the cause on demand."""
+    if not found:
+        return ""
+    items = "".join(
+        f'<li data-key="{esc(each.kind)}"><b>{esc(each.title)}</b> <span>{esc(each.evidence)}</span> '
+        f'<span class="remedy">{worded(each.remedy)}</span><p class="soft">{esc(each.cause)}</p></li>'
+        for each in found
+    )
+    return f'<section class="panel-box notice advisories" role="note"><h3>Worth a look</h3><ul>{items}</ul></section>'
+
+
+def relaunch_links(run: Run, ways: Sequence[Remedy]) -> str:
+    """Each change as a link to the launch page with the run's settings and that change filled in."""
+    if not ways:
+        return ""
+    items = "".join(
+        f'<li><a href="./?like={esc(run.id)}&amp;with={esc(quote(json.dumps(dict(way.overrides))))}">'
+        f"Launch again with the change</a>: {esc(way.sentence)}</li>"
+        for way in ways
+    )
+    return f'<ul class="advice">{items}</ul>'
 
 
 def log_panel(text: str) -> str:
@@ -117,7 +173,22 @@ def _doing(run: Run, now: float) -> str:
         return ""
     phase = DOING.get(run.phase, capitalised(run.phase)) or "Starting"
     since = f" · {clock(run.phase_started_at, now)}" if run.phase_started_at else ""
-    return f"{'Stopping after this step · ' if run.status is RunStatus.STOPPING else ''}{esc(phase)}{since}"
+    ending = "Stopping after this step · " if run.status is RunStatus.STOPPING else ""
+    if run.heartbeat_at and now - run.heartbeat_at > SILENT_S:
+        quiet = clock(run.heartbeat_at, now)
+        return f"No word from the worker for {quiet}; it was last in phase {esc(run.phase or 'start')}"
+    return f"{ending}{esc(phase)}{since}{_load_estimate(run)}"
+
+
+def _load_estimate(run: Run) -> str:
+    """How long this phase of loading will take, and what comes after it until the first step."""
+    expected: dict[str, float] = run.facts.get("load_seconds", {})
+    if run.phase not in expected:
+        return ""
+    names = list(expected)
+    after = sum(expected[name] for name in names[names.index(run.phase) + 1 :])
+    more = f", then {duration(after)} more until the first step" if after >= 1 else ""
+    return f" of about {duration(expected[run.phase])}{more}"
 
 
 def _figures(run: Run, steps: Sequence[Step], now: float) -> list[tuple[str, str]]:

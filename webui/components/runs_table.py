@@ -35,6 +35,16 @@ def stop_button(run: Run, stop: str = "Stop", cancel: str = "Cancel") -> str:
     )
 
 
+def next_button(run: Run) -> str:
+    """Puts a waiting run before the others."""
+    if run.status is not RunStatus.QUEUED:
+        return ""
+    return (
+        f'<button type="button" class="small-button" data-trigger="select" data-id="{esc(run.id)}" '
+        f'aria-label="Run next: {esc(run.name)}">Run next</button>'
+    )
+
+
 def _row(run: Run, now: float, may_stop: bool) -> str:
     cells = (
         status_chip(run.status),
@@ -47,7 +57,7 @@ def _row(run: Run, now: float, may_stop: bool) -> str:
         NOTHING if run.reward is None else reward(run.reward),
         thin(run.tokens) if run.tokens else NOTHING,
         clock(run.started_at or run.created_at, now, "ago"),
-        stop_button(run) if may_stop else "",
+        f"{next_button(run)} {stop_button(run)}".strip() if may_stop else "",
     )
     body = "".join(
         f'<td data-head="{head}"{_number(head)}>{cell}</td>' for head, cell in zip(HEADS, cells, strict=True)

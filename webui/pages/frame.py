@@ -18,6 +18,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "
 PLACES = (
     ("Launch", "./", '<path d="M8 13V3M4 7l4-4 4 4"/>'),
     ("Runs", "runs", '<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>'),
+    ("Doctor", "doctor", '<path d="M1.5 8h3l2-5 3 10 2-5h3"/>'),
 )
 MARK = (
     '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" '

@@ -1,5 +1,6 @@
 """`/`: choose, see where the memory will go, launch."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,13 +11,15 @@ from gradio.components import Component
 from core import jobs
 from core.catalogue import BaseModel
 from core.config import RunConfig
-from core.recipes import RECIPES, compose, get_recipe
+from core.errors import InvalidInput
+from core.recipes import RECIPES, compose
 from core.units import gib, parameters
 from webui import forms
 from webui.components.budget_bar import budget_bar
+from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
 from webui.pages.frame import QUIET, frame, page_body, said, title
-from webui.present import capitalised, esc, folded, panel, skeleton
+from webui.present import capitalised, esc, panel, skeleton
 from webui.services import Services
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -32,8 +35,12 @@ def build(app: gr.Blocks, services: Services) -> None:
             with gr.Column(elem_classes="form-side", scale=6, min_width=320):
                 form, about = _form(services)
             with gr.Column(elem_classes="plan-side", scale=5, min_width=320):
-                still("<h2>Memory plan</h2>")
+                with gr.Row(elem_classes="title-line"):
+                    still("<h2>Memory plan</h2>")
+                    best = gr.Button("Best settings for this GPU", size="sm", scale=0, elem_id="best-settings")
+                chosen = live(elem_id="best-reasons")
                 plan = live(skeleton(6), elem_id="plan")
+                still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
                 name = gr.Textbox(
                     label="Name",
                     max_lines=1,
@@ -44,7 +51,7 @@ def build(app: gr.Blocks, services: Services) -> None:
                 insist = gr.Checkbox(
                     label="Launch although the plan does not fit",
                     elem_id="insist",
-                    visible=not services.read_only,
+                    visible=False,  # until a plan does not fit
                 )
                 button = gr.Button(
                     "Launch run",
@@ -55,7 +62,8 @@ def build(app: gr.Blocks, services: Services) -> None:
                 )
                 outcome = live(elem_id="outcome")
     starting, request = gr.State({}), gr.State("")
-    _register(app, services, form, [starting, about, plan])
+    _register(app, services, form, [starting, about, plan, insist])
+    _register_best(services, form, best, [chosen, plan, insist])
     app.load(lambda: _readiness(services), None, [request, notice, button], **QUIET)
     if not services.read_only:
         _register_launch(services, form, [request, name, insist], button, outcome)
@@ -116,18 +124,49 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
             fresh, filled = _starting_values(forms.named(given), starting)
         except Exception as error:
             problem = said(error, "These choices do not go together")
-            return [gr.skip(), gr.skip(), problem, *(gr.skip() for _ in fields)]
-        return [fresh, recipe_view(filled["recipe"]), plan_view(services, filled), *filled.values()]
+            return [gr.skip(), gr.skip(), problem, gr.skip(), *(gr.skip() for _ in fields)]
+        return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
 
-    def redraw(*given: Any) -> str:
+    def redraw(*given: Any) -> list[Any]:
         return plan_view(services, forms.named(given))
 
+    def arrive(request: gr.Request, starting: dict[str, Any], *given: Any) -> list[Any]:
+        like = request.query_params.get("like", "")
+        if not like:
+            return begin(starting, *given)
+        try:
+            changes = _changes(request.query_params.get("with", ""))
+            config = jobs.config_like(services.database, like, changes)
+            filled = forms.shown(config)
+            fresh, _ = _starting_values(filled, {})
+        except Exception as error:
+            problem = said(error, "That run's settings cannot be used")
+            return [gr.skip(), gr.skip(), problem, gr.skip(), *(gr.skip() for _ in fields)]
+        return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+
     everything = [*outputs, *fields]
-    app.load(begin, [outputs[0], *fields], everything, **QUIET)
+    app.load(arrive, [outputs[0], *fields], everything, **QUIET)
     latest = {**QUIET, "trigger_mode": "always_last"}  # while one answer is on its way only the last change waits
     gr.on([control.input for control in identity], begin, [outputs[0], *fields], everything, **latest)  # type: ignore[attr-defined]
     knobs = [control for control in fields if control not in identity]
-    gr.on([control.input for control in knobs], redraw, fields, outputs[2], **latest)  # type: ignore[attr-defined]
+    gr.on([control.input for control in knobs], redraw, fields, outputs[2:], **latest)  # type: ignore[attr-defined]
+
+
+def _register_best(services: Services, form: Form, button: gr.Button, outputs: list[Component]) -> None:
+    """Fills in what this device can do best and says why, field by field."""
+    fields = list(form.values())
+
+    def fill(*given: Any) -> list[Any]:
+        values = forms.named(given)
+        try:
+            config = _config(values)
+            best = jobs.best_settings(services.settings, config)
+            filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
+        except Exception as error:
+            return [said(error, "No settings to recommend"), gr.skip(), gr.skip(), *(gr.skip() for _ in fields)]
+        return [reasons_view(best), *plan_view(services, filled), *filled.values()]
+
+    button.click(fill, fields, [*outputs, *fields], **QUIET)
 
 
 def _register_launch(
@@ -148,6 +187,17 @@ def _register_launch(
             yield [gr.skip(), opened(run.id)]
 
     button.click(launch, [*about, *form.values()], [button, outcome], **QUIET)
+
+
+def _changes(text: str) -> dict[str, Any]:
+    """Fields to change, from the address: a JSON object, checked like any other input by what makes a config of it."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("with", text, "which is not a JSON object", "follow the link on a run's page again")
+    return found
 
 
 def _readiness(services: Services) -> list[Any]:
@@ -174,32 +224,19 @@ def _config(values: Mapping[str, Any]) -> RunConfig:
     return compose(recipe, model, gpu, overrides)
 
 
-def plan_view(services: Services, values: Mapping[str, Any]) -> str:
+def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
+    """The plan, and the box for launching all the same: only there when the plan does not fit."""
     try:
         config = _config(values)
         planned = jobs.preview(services.settings, config)
         advice = () if planned.fits else jobs.remedies(services.settings, config)
         sentences = [remedy.sentence for remedy in advice]
-        doubt = jobs.calibration(services.settings, config.gpu).sentence + "."
-        return budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
+        doubt = jobs.doubt(services.settings, config)
+        bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     except Exception as error:
-        return said(error, "No plan for these values")
-
-
-def recipe_view(name: str) -> str:
-    """What a recipe trains, one of its prompts, and how its answers are scored."""
-    recipe = get_recipe(name)
-    prompt = recipe.example_prompt()
-    example = f'<h4>Example prompt</h4><div class="prompt">{folded(prompt)}</div>' if prompt else ""
-    rewards = "".join(
-        f'<tr><th scope="row"><code>{esc(reward.name)}</code></th><td class="number">× {reward.weight:g}</td>'
-        f"<td>{esc(reward.about)}</td></tr>"
-        for reward in recipe.rewards
-    )
-    return (
-        f'<div class="recipe" data-key="{esc(name)}"><p>{esc(recipe.description)}</p>{example}<h4>Rewards</h4>'
-        f'<table class="table rewards"><tbody>{rewards}</tbody></table></div>'
-    )
+        return [said(error, "No plan for these values"), gr.Checkbox(value=False, visible=False)]
+    insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
+    return [bars, gr.skip() if services.read_only else insist]
 
 
 def opened(run_id: str) -> str:

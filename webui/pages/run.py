@@ -16,7 +16,17 @@ from webui.components.completions import groups_view
 from webui.components.curves import curves, curves_table
 from webui.components.live import curve_chart, live, still
 from webui.components.memory_table import memory_table
-from webui.components.run_panels import config_panel, controls, events_panel, heading, headline, log_panel, step_picker
+from webui.components.run_panels import (
+    advisories_panel,
+    config_panel,
+    controls,
+    events_panel,
+    heading,
+    headline,
+    log_panel,
+    relaunch_links,
+    step_picker,
+)
 from webui.components.time_bar import time_bars
 from webui.pages.frame import QUIET, frame, page_body, said
 from webui.present import empty_state, failure_panel, skeleton
@@ -75,12 +85,28 @@ def build(app: gr.Blocks, services: Services) -> None:
             return {panels["problem"]: said(error, "The run was not stopped")}
         return present(seen)
 
+    def stop_now(seen: View) -> dict[Any, Any]:
+        try:
+            jobs.stop(services.database, seen.run_id, "page", now=True)
+        except Exception as error:
+            return {panels["problem"]: said(error, "The run was not stopped")}
+        return present(replace(seen, revision=-1))
+
+    def resume(seen: View) -> dict[Any, Any]:
+        try:
+            jobs.resume(services.database, services.settings, seen.run_id, "page")
+        except Exception as error:
+            return {panels["problem"]: said(error, "The run was not resumed")}
+        return present(replace(seen, revision=-1, sent={}))
+
     app.load(arrive, None, outputs, **QUIET)
     panels["timer"].tick(present, view, outputs, queue=False, **QUIET)  # type: ignore[attr-defined]
     panels["picker"].select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})  # type: ignore[attr-defined]
     panels["controls"].pause(pause, view, outputs, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
         panels["controls"].stop(stop, view, outputs, **QUIET)  # type: ignore[attr-defined]
+        panels["controls"].end(stop_now, view, outputs, **QUIET)  # type: ignore[attr-defined]
+        panels["controls"].retry(resume, view, outputs, **QUIET)  # type: ignore[attr-defined]
 
 
 def look(services: Services, view: View) -> tuple[int, Values]:
@@ -93,7 +119,7 @@ def look(services: Services, view: View) -> tuple[int, Values]:
             return view.revision, _unknown(view.run_id)
         values = _always(services, run, view, now)
         if run.revision != view.revision:
-            values |= _on_change(connection, run, view, now)
+            values |= _on_change(services, connection, run, view, now)
     return run.revision, values
 
 
@@ -107,15 +133,16 @@ def _always(services: Services, run: Run, view: View, now: float) -> Values:
     }
 
 
-def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
+def _on_change(services: Services, connection: Any, run: Run, view: View, now: float) -> Values:
     steps = browsing.list_steps(connection, run.id)
     loading = browsing.list_load_phases(connection, run.id)
     shown = min(view.step or run.step, run.step)
     groups = browsing.list_groups(connection, run.id, shown) if shown else []
     return {
         "heading": heading(run),
-        "problem": failure_panel(run.failure, run.status),
+        "problem": failure_panel(run.failure, run.status) + _ways_out(services, run),
         "headline": headline(run, steps, now),
+        "advice": advisories_panel(jobs.advisories(services.settings, run, steps)),
         "chart": curves(steps),
         "figures": curves_table(steps),
         "time": time_bars(loading, steps),
@@ -127,6 +154,13 @@ def _on_change(connection: Any, run: Run, view: View, now: float) -> Values:
     }
 
 
+def _ways_out(services: Services, run: Run) -> str:
+    """For a run that memory ended: the smallest changes that need less, each one click away."""
+    if run.failure is None or services.read_only or not run.failure.kind.startswith(("out-of-memory", "kv-cache")):
+        return ""
+    return relaunch_links(run, jobs.ways_out(services.settings, run))
+
+
 def _layout() -> dict[str, Component]:
     """The page's panels by name, in reading order."""
     panels: dict[str, Component] = {}
@@ -136,6 +170,7 @@ def _layout() -> dict[str, Component]:
             panels["controls"] = live(elem_id="controls")
         panels["problem"] = live(elem_id="problem")
         panels["headline"] = live(skeleton(3), elem_id="headline")
+        panels["advice"] = live(elem_id="advice")
         with gr.Row(elem_classes="split", elem_id="measured"):
             with gr.Column(elem_classes="card", scale=7, min_width=320):
                 still('<h2>Reward<span class="hint">Drag to zoom, double-click to see all</span></h2>')
@@ -161,7 +196,7 @@ def _layout() -> dict[str, Component]:
 
 def _unknown(run_id: str) -> Values:
     what = f"There is no run {run_id!r} here." if run_id else "The address names no run."
-    empty = dict.fromkeys(("headline", "controls"), "")
+    empty = dict.fromkeys(("headline", "controls", "advice"), "")
     help = "It may have been deleted, or it belongs to another installation. Pick one from the list."
     return {**empty, "heading": empty_state("No such run", f"{what} {help}", "All runs", "runs"), "timer": False}
 

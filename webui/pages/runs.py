@@ -41,10 +41,18 @@ def build(app: gr.Blocks, services: Services) -> None:
             return [table_view(services, before(request))[1], said(error, "The run was not stopped")]
         return [table_view(services, before(request))[1], ""]
 
+    def run_next(request: gr.Request, event: gr.EventData) -> list[Any]:
+        try:
+            jobs.run_next(services.database, str(event._data.get("id", "")))
+        except Exception as error:
+            return [table_view(services, before(request))[1], said(error, "The queue was not changed")]
+        return [table_view(services, before(request))[1], ""]
+
     app.load(look, token, [token, table], **QUIET)
     timer.tick(look, token, [token, table], queue=False, **QUIET)
     if not services.read_only:
         table.stop(stop, None, [table, problem], **QUIET)
+        table.select(run_next, None, [table, problem], **QUIET)
 
 
 def before(request: gr.Request) -> float | None:

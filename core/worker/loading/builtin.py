@@ -1,9 +1,11 @@
 """The built-in model: made once from an installed package into safetensors, a tokenizer and a chat template."""
 
-import hashlib
+import contextlib
+import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from core.catalogue import BuiltinSource
 from core.errors import RunError
+from core.worker.saving import sha256
 
 MANIFEST = "grouper-manifest.json"
 # The GGUF file numbers its special tokens but names the wrong one as the end of a turn; the model's own
@@ -22,23 +25,47 @@ END_OF_TURN = "<|im_end|>"
 def prepare_builtin(source: BuiltinSource, folder: Path) -> Path:
     """The folder of the converted model, converting it first when it is missing or its hashes do not match.
 
-    Several processes may ask at once: each converts into a folder of its own, the first to finish is kept.
+    Several processes may ask at once: each converts into a folder of its own, the first to finish is kept. What a
+    process left half-written because it was killed is removed by the next one that asks.
     Raises RunError when the package is missing or holds another file than the catalogue's.
     """
+    _sweep(folder)
     if _is_intact(folder):
         return folder
     gguf = _packaged_file(source)
-    scratch = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with _scratch(folder) as scratch:
         _convert(gguf, scratch)
         hashes = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
         (scratch / MANIFEST).write_text(json.dumps({"source": source.sha256, "files": hashes}), encoding="utf-8")
         _keep(scratch, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, locked for as long as this process works in it."""
+    scratch = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    lock = os.open(scratch, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return folder
+        os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes half-written folders that no process works in: the lock of a killed one is gone with it."""
+    for left in folder.parent.glob(f"{folder.name}.*.partial"):
+        with contextlib.suppress(OSError):
+            lock = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -96,8 +123,3 @@ def _keep(scratch: Path, folder: Path) -> None:
     except OSError:
         if not _is_intact(folder):  # another process was faster, and its copy is as good; anything else is an error
             raise
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

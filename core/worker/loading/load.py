@@ -1,6 +1,7 @@
 """The one loading call: base model, adapter, tokenizer and engine for a config."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from peft import PeftModel
@@ -8,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig
-from core.models import locate
+from core.models import check_weights, locate
 from core.settings import Settings
 from core.worker.engines import InferenceEngine, attach_engine
 from core.worker.loading.progress import Progress
@@ -35,6 +36,7 @@ def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Lo
     with progress.phase("find model"):
         source = locate(config.model, load_catalogue(), settings.models)
         folder = fetch_folder(source)
+        check_weights(Path(folder))
         tokenizer = load_tokenizer(folder)
     with progress.phase("start engine"):
         engine = attach_engine(config, folder, tokenizer, device)

@@ -12,12 +12,14 @@ from core.config import RunConfig
 IMPORTANCE_CAP = 2.0
 
 
-def grpo_arguments(config: RunConfig, folder: Path, weights: list[float], device: torch.device) -> GRPOConfig:
-    """TRL's arguments for this run. One optimizer step takes one whole batch of completions."""
+def grpo_arguments(
+    config: RunConfig, folder: Path, weights: list[float], device: torch.device, done: int = 0
+) -> GRPOConfig:
+    """TRL's arguments for what is left of this run after `done` steps. One optimizer step takes one whole batch."""
     micro_batches = config.batch_size // config.micro_batch
     return GRPOConfig(
         output_dir=str(folder / "trl"),
-        max_steps=config.steps,
+        max_steps=max(1, config.steps - done),
         seed=config.seed,
         use_cpu=device.type == "cpu",
         bf16=True,

@@ -1,13 +1,13 @@
 """The policy's own logprobs of a sampled batch, and how far they are from the engine's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from core.worker.training.head import score_tokens
-from core.worker.training.packing import PackedGroup, packs, split_groups
+from core.worker.training.packing import Pack, PackedGroup, packs, split_groups
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,14 @@ def score_batch(
 
 def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """(logprobs, entropies), both (N,), of every completion token of the groups, in order."""
+    return score_packs(base, packs(groups), temperature)
+
+
+def score_packs(base: Any, made: Iterable[Pack], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logprobs, entropies), both (N,), of the targets of these packs."""
     logprobs, entropies = [], []
-    for pack in packs(groups):
-        states = base.model(
+    for pack in made:
+        states = base.base_model(
             input_ids=pack.input_ids,
             attention_mask=pack.attention_mask,
             position_ids=pack.position_ids,
@@ -70,6 +75,17 @@ def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -
         logprobs.append(scored[0])
         entropies.append(scored[1])
     return torch.cat(logprobs), torch.cat(entropies)
+
+
+def score_alone(base: Any, groups: Sequence[PackedGroup], temperature: float = 1.0) -> torch.Tensor:
+    """(N,) logprobs of the same tokens, each sequence by itself through the whole model: slow, right for any model."""
+    scores = []
+    for prompt, completion in ((group.prompt, each) for group in groups for each in group.completions):
+        row = torch.cat([prompt, completion])
+        logits = base(input_ids=row[None], use_cache=False).logits[0]  # (S, V)
+        predicting = logits[len(prompt) - 1 : len(row) - 1].float() / temperature
+        scores.append(predicting.log_softmax(dim=-1).gather(1, completion[:, None]).squeeze(1))
+    return torch.cat(scores)
 
 
 @dataclass(frozen=True)

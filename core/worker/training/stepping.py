@@ -27,7 +27,18 @@ class SampledStep:
         self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float], memory: Mapping[str, int]
     ) -> "SampledStep":
         metrics = {name: value for name, value in logs.items() if name not in NOT_METRICS}
+        metrics["engine/cache_tokens"] = float(cache_tokens(self.groups))
         return dataclasses.replace(self, step=Step(number, metrics, dict(seconds), dict(memory), self.groups))
+
+
+def cache_tokens(groups: Sequence[Group]) -> int:
+    """Most tokens whose keys and values the engine would hold at one time if nothing had to wait.
+
+    All sequences grow together; one that has ended gives its part back. A group's prompt is held once.
+    """
+    lengths = sorted((completion.length for group in groups for completion in group.completions), reverse=True)
+    running = max((count * length for count, length in enumerate(lengths, start=1)), default=0)
+    return running + sum(len(group.prompt_token_ids) for group in groups)
 
 
 def collect(

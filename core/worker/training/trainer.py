@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer with our engine, our forward pass on a CPU, and a record of every step."""
+"""TRL's GRPOTrainer with our engine, packed groups where they are exact, and a record of every step."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +15,14 @@ from core.config import RunConfig
 from core.recipes import Example, Recipe
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
+from core.worker.saving import TrainingState
 from core.worker.training.arguments import grpo_arguments
 from core.worker.training.data import as_dataset
-from core.worker.training.forward import compare, score_batch
+from core.worker.training.forward import Scored, compare, score_batch
+from core.worker.training.packing import split_groups
 from core.worker.training.sampling import EngineBridge
 from core.worker.training.scoring import ScoreSheet
+from core.worker.training.state import capture, restore, restore_random
 from core.worker.training.stepping import SampledStep, collect
 
 # The planner's names for the phases of a step.
@@ -28,7 +31,12 @@ OnStep = Callable[[SampledStep], bool]
 
 
 class PolicyTrainer(GRPOTrainer):
-    """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training."""
+    """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training.
+
+    packed  whether groups may be packed (see `exactness`); else TRL scores padded rows
+    done    steps that are behind the policy; training goes on with the next one
+    kept    the state of training after those steps
+    """
 
     _buffered_inputs: list[dict[str, Any]] | None
 
@@ -41,7 +49,13 @@ class PolicyTrainer(GRPOTrainer):
         folder: Path,
         on_phase: Callable[[str], None],
         on_step: OnStep,
+        packed: bool = True,
+        done: int = 0,
+        kept: TrainingState | None = None,
     ) -> None:
+        self._packed, self._done, self._kept, self._random = packed, done, kept, kept
+        start = done * config.prompts_per_step % len(examples)
+        examples = [*examples[start:], *examples[:start]]
         self._config, self._recipe, self._examples = config, recipe, examples
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
@@ -56,16 +70,33 @@ class PolicyTrainer(GRPOTrainer):
         super().__init__(
             model=loaded.policy,
             reward_funcs=self._sheet.functions(),
-            args=grpo_arguments(config, folder, list(weights.values()), device),
+            args=grpo_arguments(config, folder, list(weights.values()), device, done),
             train_dataset=as_dataset(examples),
             processing_class=loaded.tokenizer,
         )
         self.remove_callback(PrinterCallback)
         # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
-        self._bridge = EngineBridge(loaded.engine, config, self._clock, lambda: self.state.global_step + 1)
+        self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step)
         self.vllm_generation = self._bridge
         self.use_vllm = True
         self._last_loaded_step = -1
+
+    def _next_step(self) -> int:
+        """The number of the step being sampled, counted over all attempts."""
+        return int(self._done + self.state.global_step + 1)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The schedule over the whole run, wherever this attempt begins; the optimizer is brought to the same point."""
+        scheduler = super().create_scheduler(self._config.steps, optimizer)
+        if self._kept is not None:
+            restore(self.optimizer, scheduler, self._kept)
+            self._kept = None
+        return scheduler
+
+    def state_to_keep(self, **fingerprints: str) -> TrainingState:
+        """What a later attempt needs to go on from the step just done."""
+        step = self._done + self.state.global_step
+        return capture(self.optimizer, self.lr_scheduler, step=step, fingerprints=fingerprints)
 
     @contextmanager
     def _clock(self, phase: str) -> Iterator[None]:
@@ -91,6 +122,9 @@ class PolicyTrainer(GRPOTrainer):
             return super()._calculate_rewards(*args, **kwargs)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if self._random is not None:  # here, so that nothing on the way to the first step draws from them
+            restore_random(self._random)
+            self._random = None
         # Off while sampling, or TRL would run a forward pass for the old logprobs that the loss computes anyway.
         self.vllm_importance_sampling_correction = False
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -120,31 +154,43 @@ class PolicyTrainer(GRPOTrainer):
         logits_to_keep: int,
         batch_size: int | None = None,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """(logprobs, entropies, no auxiliary loss), each (B, T), of the last T = `logits_to_keep` tokens.
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """(logprobs, entropies, auxiliary loss), the first two (B, T), of the last T = `logits_to_keep` tokens.
 
         Called from the loss it also completes `inputs`: one batch makes one update, so the policy that sampled is the
         policy now, and its logprobs serve as old logprobs and in the importance ratio without a pass of their own.
         """
-        base = self.accelerator.unwrap_model(model).get_base_model()
-        inputs = self._inputs
-        with self.accelerator.autocast():
-            scored = score_batch(
-                base,
-                input_ids,
-                attention_mask,
-                logits_to_keep,
-                self.temperature,
-                needed=None if inputs is None or self.beta != 0.0 else inputs["advantages"] != 0,
+        auxiliary = None
+        if self._packed:
+            scored = self._score_packed(model, input_ids, attention_mask, logits_to_keep)
+        else:
+            logprobs, entropies, auxiliary = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, **{**kwargs, "compute_entropy": True}
             )
-        if inputs is not None:
-            mismatch = compare(scored, inputs["sampling_per_token_logps"])
-            inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
-            for name, value in mismatch.metrics().items():
-                self._metrics["train"][name].append(value)
-            self._metrics["train"]["groups_updated"].append(float(scored.groups))
-            self._entropy = scored.mean_entropy()
-        return scored.logprobs + _anchor(model), scored.entropies, None
+            groups = len(split_groups(input_ids, attention_mask, logits_to_keep))
+            scored = Scored(logprobs, entropies.detach(), attention_mask[:, -logits_to_keep:].bool(), groups)
+        if self._inputs is not None:
+            self._complete(self._inputs, scored)
+        return scored.logprobs + _anchor(model), scored.entropies, auxiliary
+
+    def _score_packed(
+        self, model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor, width: int
+    ) -> Scored:
+        """Without a KL term the groups that have no advantage are left out of the loss's own call."""
+        inputs = self._inputs
+        needed = None if inputs is None or self.beta != 0.0 else inputs["advantages"] != 0
+        base = self.accelerator.unwrap_model(model).get_base_model()
+        with self.accelerator.autocast():
+            return score_batch(base, input_ids, attention_mask, width, self.temperature, needed)
+
+    def _complete(self, inputs: dict[str, Any], scored: Scored) -> None:
+        """The importance ratio, and how far the engine's logprobs are from these."""
+        mismatch = compare(scored, inputs["sampling_per_token_logps"])
+        inputs["importance_sampling_ratio"] = mismatch.ratio.clamp(max=self.args.vllm_importance_sampling_clip_max)
+        for name, value in mismatch.metrics().items():
+            self._metrics["train"][name].append(value)
+        self._metrics["train"]["groups_updated"].append(float(scored.groups))
+        self._entropy = scored.mean_entropy()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log(logs, start_time)
@@ -152,7 +198,7 @@ class PolicyTrainer(GRPOTrainer):
             return
         now = time.perf_counter()
         self._seconds["update"] = now - self._step_began - sum(self._seconds.values())
-        sampled = self._sampled.measured(self.state.global_step, logs, self._seconds, self._memory.read())
+        sampled = self._sampled.measured(self._done + self.state.global_step, logs, self._seconds, self._memory.read())
         self._sampled, self._seconds = None, {}
         self._on_phase("record")
         if self._on_step(sampled):

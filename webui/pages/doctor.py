@@ -1,0 +1,72 @@
+"""`/doctor`: what is installed here, what works, and what to do about what does not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from core import jobs
+from core.troubles import load_troubles
+from webui.components.checks import checks_view, known_failures, versions_table
+from webui.components.live import live, still
+from webui.pages.frame import QUIET, frame, page_body, said, title
+from webui.present import skeleton
+from webui.services import Services
+
+AT_A_GLANCE = "What can be seen at a glance is in order. Run all checks to try the rest."
+NOTE = "Looking takes a second. Trying starts the engine on the built-in model, which takes a minute on a CPU."
+
+
+def build(app: gr.Blocks, services: Services) -> None:
+    frame("Doctor")
+    with page_body():
+        with gr.Row(elem_classes="title-line"):
+            still(title("Doctor", NOTE))
+            button = gr.Button(
+                "Run all checks", variant="primary", scale=0, elem_id="examine", visible=not services.read_only
+            )
+        found = live(skeleton(9), elem_id="checks")
+        with gr.Row(elem_classes="split"):
+            with gr.Column(elem_classes="card", scale=7, min_width=320):
+                still("<h2>What goes wrong, and what to do</h2>")
+                still(known_failures(load_troubles()))
+            with gr.Column(elem_classes="card", scale=5, min_width=320):
+                still("<h2>Versions</h2>")
+                installed = live(skeleton(6), elem_id="versions")
+
+    def look() -> list[Any]:
+        return [_looked(services), versions_table(jobs.versions(services.settings))]
+
+    def examine() -> Iterator[list[Any]]:
+        yield from _examined(services)
+
+    app.load(look, None, [found, installed], **QUIET)
+    if not services.read_only:
+        button.click(examine, None, [found, button], **QUIET)
+
+
+def _looked(services: Services) -> str:
+    """What can be read without trying anything; the rest waits for the button."""
+    try:
+        checks = list(jobs.examine(services.settings, quick=True))
+    except Exception as error:
+        return said(error, "The checks could not be made")
+    waiting = [jobs.Check(name, "skipped", f"{doing}.") for name, doing in jobs.TRIED]
+    sound = all(check.state == "ok" for check in checks)
+    return checks_view([*checks, *waiting], AT_A_GLANCE if sound else jobs.verdict(checks))
+
+
+def _examined(services: Services) -> Iterator[list[Any]]:
+    """Every check as it is done, the one being made in its place."""
+    done: dict[str, jobs.Check] = {}
+    busy = gr.Button("Checking", interactive=False)
+    try:
+        for check in jobs.examine(services.settings):
+            done[check.name] = check
+            waiting = [jobs.Check(name, "skipped", "Waiting.") for name, _ in jobs.TRIED if name not in done]
+            yield [checks_view([*done.values(), *waiting], "Checking"), busy]
+    except Exception as error:
+        yield [said(error, "The checks could not be made"), gr.Button("Run all checks", interactive=True)]
+        return
+    checks = list(done.values())
+    yield [checks_view(checks, jobs.verdict(checks)), gr.Button("Run all checks", interactive=True)]
