@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from core.config import RunConfig
 from core.errors import IllegalTransition, NotFound
-from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus
+from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus, SyncChoice
 from core.store.browsing import get_run
 from core.store.tables import events, runs
 
@@ -113,6 +113,12 @@ def beat(connection: sa.Connection, run_id: str) -> None:
 
 def update(connection: sa.Connection, run_id: str, **values: object) -> None:
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(revision=_next_revision(), **values))
+
+
+def choose_sync(connection: sa.Connection, run_id: str, choice: SyncChoice) -> None:
+    """How the adapter will reach the engine from now on: on the run's record, and as an event."""
+    update(connection, run_id, sync=json.dumps(asdict(choice)))
+    add_event(connection, run_id, "sync", f"Adapter sync: {choice.sentence}.", "worker")
 
 
 def delete(connection: sa.Connection, run_id: str) -> None:

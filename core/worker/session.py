@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.models import locate
 from core.recipes import get_recipe
-from core.runs import Checkpoint, LoadPhase, Run, RunStatus
+from core.runs import Checkpoint, LoadPhase, Run, RunStatus, SyncChoice
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, recording
 from core.worker.loading import Loaded, Progress, load_policy
@@ -40,10 +41,13 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         examples = choose_examples(recipe, config, loaded.tokenizer)
     with progress.phase("prove adapter live"):
         prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples[:PROBE_PROMPTS]]
-        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed)
-        log.info("engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
+        for way in reversed(loaded.engine.ways):  # the first, with which training starts, last
+            loaded.engine.use(way)
+            proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed)
+            log.info("%s: engine and trainer differ by %.3f, without the adapter %.3f", way, *astuple(proof))
     book = RunBook(database, run.id, config, loaded, folder, pulse)
     trainer = PolicyTrainer(loaded, config, recipe, examples, folder, pulse.phase, book.on_step)
+    book.follow(lambda: trainer.sync_choice)
     if loaded.engine.notice:
         log.warning(loaded.engine.notice)
     with database.writing() as connection:
@@ -74,8 +78,13 @@ class RunBook:
         self._step = 0
         self._watch = StepWatch()
         self._reward: float | None = None
+        self._choice: Callable[[], SyncChoice | None] = lambda: None
         source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
         self._base_name = source.hub_id or str(source.folder)
+
+    def follow(self, choice: Callable[[], SyncChoice | None]) -> None:
+        """Where to look for how the adapter reaches the engine; noted once, when it is settled."""
+        self._choice = choice
 
     def on_step(self, sampled: SampledStep) -> bool:
         """Stores a step; True when the run should end after it."""
@@ -83,6 +92,10 @@ class RunBook:
         step = sampled.step
         with self._database.writing() as connection:
             recording.record_step(connection, self._run_id, step)
+            if (choice := self._choice()) is not None:
+                lifecycle.choose_sync(connection, self._run_id, choice)
+                log.info("Adapter sync: %s", choice.sentence)
+                self._choice = lambda: None
         self._watch.check(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
         log.info(

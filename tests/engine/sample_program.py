@@ -1,6 +1,9 @@
 """Samples with one engine and prints what a test wants to know. Run as a program: vLLM changes the process it is in.
 
 python sample_program.py ENGINE MODEL_FOLDER
+
+ENGINE is transformers, or vllm with the way the adapter takes: vllm-merged, vllm-slot, vllm-written (a slot written to
+directly, as on a GPU).
 """
 
 import json
@@ -24,13 +27,19 @@ PROMPTS = ["What is 2+2?", "Name a colour.", "Say yes."]
 
 
 def main(engine_name: str, folder: str) -> None:
-    fast = "on" if engine_name == "vllm" else "off"
-    config = make_config({"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3})
+    name, _, way = engine_name.partition("-")
+    fast = "on" if name == "vllm" else "off"
+    values = {"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3}
+    config = make_config({**values, "adapter_sync": "slot" if way == "written" else way or "auto"})
     device, tokenizer = torch.device("cpu"), load_tokenizer(folder)
     random.seed(1), np.random.seed(2), torch.manual_seed(3)
     threads = torch.get_num_threads()
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     engine = attach_engine(config, folder, tokenizer, device)
+    if way == "written":
+        from core.worker.engines.slot import WrittenSlot
+
+        engine._known["slot"] = engine._way = WrittenSlot(engine._llm)  # type: ignore[attr-defined]
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     torch.set_num_threads(threads)  # must be the real one again, whatever the engine did to it
     policy = attach_adapter(load_base(folder, config, device), config)

@@ -13,6 +13,7 @@ from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
 from core.recipes import Example, Recipe
+from core.runs import SyncChoice
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.training.arguments import grpo_arguments
@@ -46,7 +47,7 @@ class PolicyTrainer(GRPOTrainer):
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
         self._seconds: dict[str, float] = {}
-        self._memory = PeakMeter()
+        self._memory = PeakMeter(loaded.engine)
         self._step_began = time.perf_counter()
         self._sampled: SampledStep | None = None
         self._inputs: dict[str, Any] | None = None
@@ -66,6 +67,11 @@ class PolicyTrainer(GRPOTrainer):
         self.vllm_generation = self._bridge
         self.use_vllm = True
         self._last_loaded_step = -1
+
+    @property
+    def sync_choice(self) -> SyncChoice | None:
+        """How the adapter reaches the engine, once that is settled."""
+        return self._bridge.choice
 
     @contextmanager
     def _clock(self, phase: str) -> Iterator[None]:
