@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 
 from core.config import make_config
+from core.jobs.stack import detected_gpu
 from core.settings import set_engine_environment
 
 set_engine_environment(kv_cache_gib=1)
@@ -30,8 +31,10 @@ def main(engine_name: str, folder: str) -> None:
     name, _, way = engine_name.partition("-")
     fast = "on" if name == "vllm" else "off"
     values = {"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3}
+    gpu = detected_gpu()
+    values |= {"gpu": gpu.id, "gpu_memory_utilization": 0.2}
     config = make_config({**values, "adapter_sync": "slot" if way == "written" else way or "auto"})
-    device, tokenizer = torch.device("cpu"), load_tokenizer(folder)
+    device, tokenizer = torch.device("cpu" if gpu.kind == "cpu" else "cuda"), load_tokenizer(folder)
     random.seed(1), np.random.seed(2), torch.manual_seed(3)
     threads = torch.get_num_threads()
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()

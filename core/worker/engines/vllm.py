@@ -82,6 +82,7 @@ class VllmEngine:
             top_k=sampling.top_k,
             max_tokens=sampling.max_tokens,
             logprobs=0,
+            detokenize=False,  # completions travel as token ids
         )
         with kept_random_state():
             # One draw from the global generator for the whole batch; a seed in each request samples row by row.
