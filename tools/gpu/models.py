@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.quantizers import AutoHfQuantizer
 
 from core.catalogue import load_catalogue
 
@@ -41,7 +42,9 @@ def random_base(folder: Path, quantization: str) -> torch.nn.Module:
                 parent, _, own = path.rpartition(".")
                 setattr(model.get_submodule(parent), own, _nf4(module))
         model.is_loaded_in_4bit = model.is_quantized = True
-        model.config.quantization_config = {"load_in_4bit": True, "quant_method": "bitsandbytes"}
+        model.hf_quantizer = AutoHfQuantizer.from_config(BitsAndBytesConfig(load_in_4bit=True), pre_quantized=False)
+        model.quantization_method = model.hf_quantizer.quantization_config.quant_method
+        model.config.quantization_config = model.hf_quantizer.quantization_config
     for path, parameter in list(model.named_parameters()):
         if parameter.is_meta:
             parent, _, own = path.rpartition(".")

@@ -44,9 +44,7 @@ class VllmEngine:
             logprobs_mode="processed_logprobs",  # of the distribution that was sampled: temperature and cuts included
             disable_log_stats=True,
             trust_remote_code=False,
-            **_memory(config, on_cpu),
-            **(_slot(config) if "slot" in self.ways else {}),
-            **options,
+            **{**_memory(config, on_cpu), **(_slot(config) if "slot" in self.ways else {}), **options},
         )
         # Each partial push would warn about the layers it leaves alone (embeddings and norms carry no adapter).
         logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
