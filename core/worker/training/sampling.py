@@ -49,7 +49,7 @@ class EngineBridge:
             began = time.perf_counter()
             self.groups = self._engine.generate(self.prompts, num_generations, self._sampling())
             seconds = time.perf_counter() - began
-            self._engine.rest()
+        self._engine.rest()  # after the clock: what it gives back was in use while it sampled
         samples = [sample for group in self.groups for sample in group]
         self._chooser.note(self._sync_seconds, seconds, sum(len(sample.token_ids) for sample in samples))
         logprobs = [[[value] for value in sample.logprobs] for sample in samples]  # (B, T, 1)
