@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from core.config import make_config
 from core.jobs.stack import detected_gpu
@@ -19,7 +20,9 @@ set_engine_environment(kv_cache_gib=1)
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from peft.tuners.lora import LoraLayer  # noqa: E402
 
+from core.errors import RunError  # noqa: E402
 from core.worker.engines import Sampling, attach_engine  # noqa: E402
 from core.worker.loading.weights import attach_adapter, load_base, load_tokenizer  # noqa: E402
 from core.worker.proof import mean_difference, probe_adapter, prove_live  # noqa: E402
@@ -64,11 +67,26 @@ def main(engine_name: str, folder: str) -> None:
         probed = sample(7)
         probed_difference = mean_difference(policy, prompts, probed)
     engine.sync()
+    broken = broken_ways(engine) if way in ("merged", "slot") else {}
+    caught = {}
+    for fault, broken_way in broken.items():
+        kept, engine._way = engine._way, broken_way  # type: ignore[attr-defined]
+        broken_way.connect(policy)
+        try:
+            prove_live(policy, engine, prompts, seed=0)
+            caught[fault] = ""
+        except RunError as error:
+            caught[fault] = error.kind
+        broken_way.leave()
+        engine._way = kept  # type: ignore[attr-defined]
+    if broken:
+        engine.sync()
     sys.stdout.write(
         "RESULT "
         + json.dumps(
             {
                 "name": engine.name,
+                "caught": caught,
                 "kept": [str(one) == str(two) for one, two in zip(before, after, strict=True)],
                 "threads": [threads, torch.get_num_threads()],
                 "proof": asdict(proof),
@@ -90,6 +108,36 @@ def main(engine_name: str, folder: str) -> None:
         + "\n"
     )
     engine.close()
+
+
+def broken_ways(engine: Any) -> dict[str, Any]:
+    """The engine's own way of taking the adapter, with a fault that only the proof can see."""
+    kind = type(engine._way)
+
+    class NotApplied(kind):  # type: ignore[misc, valid-type]
+        def push(self) -> None:
+            self.leave()
+
+    class Stale(kind):  # type: ignore[misc, valid-type]
+        pushes = 0
+
+        def push(self) -> None:
+            self.pushes += 1
+            if self.pushes == 1:
+                super().push()
+
+    class WrongScale(kind):  # type: ignore[misc, valid-type]
+        def push(self) -> None:
+            layers = [module for module in self._policy.modules() if isinstance(module, LoraLayer)]
+            for layer in layers:
+                layer.scaling["default"] *= 4
+                layer.lora_B["default"].weight.data.mul_(4)
+            super().push()
+            for layer in layers:
+                layer.scaling["default"] /= 4
+                layer.lora_B["default"].weight.data.div_(4)
+
+    return {kind.__name__: kind(engine._llm) for kind in (NotApplied, Stale, WrongScale)}
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_the_adapter_is_followed_and_taken_back(told: dict[str, Any]) -> None:
     assert told["restored"]
 
 
+def test_an_engine_that_does_not_follow_is_caught(told: dict[str, Any]) -> None:
+    """Whatever goes wrong on the way: the adapter left out, an old one kept, or one at another scale."""
+    if told["caught"]:
+        assert told["caught"] == dict.fromkeys(("NotApplied", "Stale", "WrongScale"), "adapter-not-live")
+
+
 def test_sampling_settings_are_followed(told: dict[str, Any]) -> None:
     assert told["greedy"] == 1
     assert told["top_1"] == 1

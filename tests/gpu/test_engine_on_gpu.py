@@ -36,4 +36,5 @@ def test_an_engine_keeps_its_promises(engine: str, model: Path) -> None:
     assert told["lengths_agree"]
     assert told["kept"] == [True, True, True]
     assert told["top_1_logprob"] < 1e-3
+    assert set(told["caught"].values()) <= {"adapter-not-live"}
     assert told["same"]
