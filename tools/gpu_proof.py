@@ -2,13 +2,14 @@
 
     python tools/gpu_proof.py OUT_FOLDER [TASK ...]
 
-Each task runs in a process of its own, forked from one that has imported the training stack but not touched the GPU,
+Each task runs in a process of its own, forked where possible from one that has imported vLLM and not touched the GPU,
 and writes what it found to OUT_FOLDER/TASK.jsonl as it finds it. No network is needed: models are made on the spot, and
 the built-in one comes from its package. Without names every task of `TASKS` runs, in that order.
 """
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -31,6 +32,7 @@ WORK = SETTINGS.home / "proof"
 BUILTIN = SETTINGS.models / "smollm2-135m"
 GPU = detected_gpu().id
 
+ONE, LONGEST_S = "--one", 200
 Task = Callable[[], Iterator[dict[str, Any]]]
 
 
@@ -134,22 +136,33 @@ def main(out: Path, names: list[str]) -> int:
     if unknown:
         sys.exit(f"no such task: {', '.join(unknown)}; there are {', '.join(TASKS)}")
     out.mkdir(parents=True, exist_ok=True)
-    import trl  # noqa: F401
-    import vllm  # noqa: F401
+    import torch
     from vllm import LLM  # noqa: F401
 
-    from core.worker.training import trainer  # noqa: F401
-
+    forks = not torch.cuda.is_initialized()
     failed = 0
     for name in names or list(TASKS):
         began = time.monotonic()
-        child = os.fork()
+        alone = [sys.executable, __file__, str(out), ONE, name]
+        child = os.fork() if forks else os.spawnv(os.P_NOWAIT, sys.executable, alone)
         if child == 0:
             os._exit(run(name, out))
-        _, status = os.waitpid(child, 0)
+        status = wait(child)
         failed += status != 0
         print(f"{name}: {'failed' if status else 'done'} in {time.monotonic() - began:.0f} s", flush=True)
     return 1 if failed else 0
+
+
+def wait(child: int) -> int:
+    """The exit status of a task; one that takes too long is ended."""
+    deadline = time.monotonic() + LONGEST_S
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.2)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
 
 
 def run(name: str, out: Path) -> int:
@@ -171,4 +184,6 @@ def run(name: str, out: Path) -> int:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    if sys.argv[2:3] == [ONE]:
+        sys.exit(run(sys.argv[3], Path(sys.argv[1])))
     sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,6 +1,7 @@
 """What runs really hold and take on this GPU, by phase, beside what the planner says."""
 
 import gc
+import os
 import random
 import statistics
 import tempfile
@@ -49,10 +50,13 @@ def start(config: RunConfig, folder: Path, **options: Any) -> tuple[Any, dict[st
     """The engine with random weights and what starting it took."""
     from core.worker.engines.vllm import VllmEngine
 
+    if os.environ.get("PROOF_UNCOMPILED"):  # starts sooner, samples a little slower
+        options["compilation_config"] = {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
     began = time.perf_counter()
     engine = VllmEngine(config, str(folder), DEVICE, load_format="dummy", **options)
     cache = engine._llm.llm_engine.vllm_config.cache_config
     facts = {
+        "compiled": "compilation_config" not in options,
         "start_seconds": time.perf_counter() - began,
         "kv_blocks": cache.num_gpu_blocks,
         "block_tokens": cache.block_size,

@@ -77,7 +77,7 @@ def _nf4(module: Any) -> torch.nn.Module:
     )
     weight = torch.randn(module.out_features, module.in_features, device=DEVICE, dtype=torch.bfloat16).mul_(0.02)
     layer.weight = bitsandbytes.nn.Params4bit(
-        weight.cpu(), requires_grad=False, quant_type="nf4", compress_statistics=True, module=layer
+        weight, requires_grad=False, quant_type="nf4", compress_statistics=True, module=layer
     ).to(DEVICE)
     if module.bias is not None:
         layer.bias = torch.nn.Parameter(torch.zeros(module.out_features, device=DEVICE, dtype=torch.bfloat16), False)
