@@ -56,6 +56,16 @@ class RunConfig(BaseModel):
     gpu_memory_utilization: float = Field(
         0.5, gt=0.0, le=0.98, description="Share of the GPU's total memory that the engine may take."
     )
+    adapter_sync: Literal["auto", "merged", "slot"] = Field(
+        "auto",
+        description="How the engine gets the adapter: merged into its weights, in an adapter slot, or what is faster.",
+    )
+    share_weights: bool = Field(
+        False, description="Trainer and engine hold the base weights once; on a GPU, 16-bit, with an adapter slot."
+    )
+    sleep_kv_cache: bool = Field(
+        False, description="The engine gives its KV cache back while the trainer works; on a GPU only."
+    )
     kv_cache_gib: int = Field(1, ge=1, le=1024, description="KV cache in GiB of host memory; on a CPU only.")
 
     steps: int = Field(40, ge=1, le=1_000_000, description="Optimizer steps. Each samples one batch of completions.")
@@ -111,6 +121,7 @@ class RunConfig(BaseModel):
     def _fields_agree(self) -> Self:
         if self.fast_inference != "off":
             self._check_ranks()
+        self._check_sharing()
         if self.batch_size % self.micro_batch or self.micro_batch % self.group_size:
             raise InvalidInput(
                 "per_device_train_batch_size",
@@ -119,6 +130,21 @@ class RunConfig(BaseModel):
                 f"choose one of {_join(_whole_groups(self.prompts_per_step, self.group_size))}",
             )
         return self
+
+    def _check_sharing(self) -> None:
+        remedy = "set share_weights to false"
+        if self.share_weights and self.gpu == "cpu":
+            problem = "but the CPU engine repacks its weights, so the trainer cannot use them"
+            raise InvalidInput("share_weights", True, problem, remedy)
+        if self.share_weights and self.quantization != "none":
+            problem = f"but the trainer holds {self.quantization} weights and the engine 16-bit ones"
+            raise InvalidInput("share_weights", True, problem, f"{remedy}, or quantization to none")
+        if self.share_weights and (self.adapter_sync != "slot" or self.fast_inference == "off"):
+            problem = "which needs an engine that leaves its base weights alone"
+            raise InvalidInput("share_weights", True, problem, f"set adapter_sync to slot, or {remedy}")
+        if self.sleep_kv_cache and self.gpu == "cpu":
+            problem = "but only a GPU engine can give its KV cache back"
+            raise InvalidInput("sleep_kv_cache", True, problem, "set sleep_kv_cache to false")
 
     def _check_ranks(self) -> None:
         if self.rank not in ENGINE_RANKS:

@@ -85,6 +85,35 @@ class PlannedMemory:
     phases: Mapping[str, int]
 
 
+WAYS = {"merged": "merged push", "slot": "adapter slot", "in place": "none needed"}
+
+
+@dataclass(frozen=True)
+class SyncChoice:
+    """How the adapter reaches the engine, and by what that was decided.
+
+    sync_seconds   seconds of one sync, for each way that was tried
+    token_seconds  seconds of sync and sampling together for one sampled token, which decided
+    reason         why nothing was measured
+    """
+
+    way: str
+    sync_seconds: Mapping[str, float] = field(default_factory=dict)
+    token_seconds: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """For example: merged push, 0.38 s and 1.2 ms a token (adapter slot: 2.1 s and 4.0 ms a token)."""
+        if not self.token_seconds:
+            return WAYS[self.way] + (f": {self.reason}" if self.reason else "")
+        others = [f"{WAYS[way]}: {self._figures(way)}" for way in self.token_seconds if way != self.way]
+        return f"{WAYS[self.way]}, {self._figures(self.way)} ({'; '.join(others)})"
+
+    def _figures(self, way: str) -> str:
+        return f"{self.sync_seconds[way]:.2g} s and {1000 * self.token_seconds[way]:.2g} ms a token"
+
+
 @dataclass(frozen=True)
 class Run:
     """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now.
@@ -108,6 +137,7 @@ class Run:
     heartbeat_at: float | None = None
     stop_requested_at: float | None = None
     engine: str = ""
+    sync: SyncChoice | None = None
     adapter_path: str = ""
     plan: PlannedMemory | None = None
     process: Process | None = None

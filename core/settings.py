@@ -96,6 +96,7 @@ def set_engine_environment(kv_cache_gib: int) -> None:
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine lives and dies with the worker
             "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib),
             "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
+            "VLLM_USE_FLASHINFER_SAMPLER": "0",  # torch's generator alone decides the draw, which makes runs repeatable
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "TOKENIZERS_PARALLELISM": "false",

@@ -71,6 +71,8 @@ def check_measurements(path: Path) -> dict[str, Any]:
 def setting_of(config: RunConfig) -> budget.Setting:
     """A config in the planner's words, with the choices that the worker makes by itself here."""
     on_cpu = load_catalogue().gpu(config.gpu).kind == "cpu"
+    # Left to measure, a GPU's engine keeps room for the slot as well; a CPU's is never asked to.
+    merged = ("merged", "auto") if on_cpu else ("merged",)
     return budget.Setting(
         rank=config.rank,
         target_modules=config.target_modules,
@@ -80,7 +82,10 @@ def setting_of(config: RunConfig) -> budget.Setting:
         head="chunked",
         packed=True,
         fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
-        adapter_sync="merged",
+        adapter_sync="merged" if config.adapter_sync in merged else "lora",
+        max_lora_rank=config.engine_rank if config.fast_inference != "off" else None,
+        share_weights=config.share_weights,
+        kv_asleep_in_update=config.sleep_kv_cache,
         gpu_memory_utilization=config.gpu_memory_utilization,
         kv_cache_bytes=config.kv_cache_gib * GIB if on_cpu else None,
         prompts_per_step=config.prompts_per_step,

@@ -25,6 +25,7 @@ from core.runs import (
     RunStatus,
     Step,
     Summary,
+    SyncChoice,
 )
 from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, scores, steps, tokens
 
@@ -305,6 +306,7 @@ def _run(row: sa.RowMapping) -> Run:
         heartbeat_at=row["heartbeat_at"],
         stop_requested_at=row["stop_requested_at"],
         engine=row["engine"],
+        sync=SyncChoice(**json.loads(row["sync"])) if row["sync"] else None,
         adapter_path=row["adapter_path"],
         plan=PlannedMemory(**json.loads(row["plan"])) if row["plan"] else None,
         process=Process(**json.loads(row["process"])) if row["process"] else None,

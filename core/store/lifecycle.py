@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from core.config import RunConfig
 from core.errors import IllegalTransition, NotFound
-from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus
+from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus, SyncChoice
 from core.store.browsing import get_run
 from core.store.tables import events, load_phases, runs
 
@@ -157,6 +157,12 @@ def note(connection: sa.Connection, run_id: str, **facts: object) -> None:
     """Adds to what a run found out about itself: small values by name, the newest of each kept."""
     known = {**get_run(connection, run_id).facts, **facts}
     update(connection, run_id, facts=json.dumps(known))
+
+
+def choose_sync(connection: sa.Connection, run_id: str, choice: SyncChoice) -> None:
+    """How the adapter will reach the engine from now on: on the run's record, and as an event."""
+    update(connection, run_id, sync=json.dumps(asdict(choice)))
+    add_event(connection, run_id, "sync", f"Adapter sync: {choice.sentence}.", "worker")
 
 
 def delete(connection: sa.Connection, run_id: str) -> None:

@@ -28,6 +28,7 @@ runs = sa.Table(
     sa.Column("heartbeat_at", sa.Float),
     sa.Column("stop_requested_at", sa.Float),
     sa.Column("engine", sa.Text, nullable=False, server_default=""),
+    sa.Column("sync", sa.Text),
     sa.Column("adapter_path", sa.Text, nullable=False, server_default=""),
     sa.Column("plan", sa.Text),
     sa.Column("process", sa.Text),

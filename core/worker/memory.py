@@ -6,6 +6,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from core.worker.engines import InferenceEngine
+
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 
@@ -14,16 +16,19 @@ class PeakMeter:
     """The peak of each phase since it was last read: host memory on a CPU, the GPU's memory on a GPU.
 
     The names are the planner's: rollout, sync, update.
+
+    engine  tells what it has given back for a while, which torch goes on counting
     """
 
-    def __init__(self) -> None:
+    def __init__(self, engine: InferenceEngine) -> None:
+        self._engine = engine
         self._peaks: dict[str, int] = {}
         self._phase = ""
 
     def enter(self, phase: str) -> None:
         """Books the peak of the phase that ends and starts a new one. What is in no phase of a plan is left out."""
         if self._phase:
-            self._peaks[self._phase] = max(self._peaks.get(self._phase, 0), _peak())
+            self._peaks[self._phase] = max(self._peaks.get(self._phase, 0), _peak(self._engine.asleep_bytes))
         self._phase = phase
         _reset_peak()
 
@@ -41,12 +46,12 @@ def resident() -> int:
 
 def held() -> int:
     """What the process holds now on the device that a plan is about."""
-    return _gpu_total(torch.cuda.memory_reserved()) if torch.cuda.is_available() else resident()
+    return _gpu_total(torch.cuda.memory_reserved(), 0) if torch.cuda.is_available() else resident()
 
 
-def _peak() -> int:
+def _peak(asleep_bytes: int) -> int:
     if torch.cuda.is_available():
-        return _gpu_total(torch.cuda.max_memory_reserved())
+        return _gpu_total(torch.cuda.max_memory_reserved(), asleep_bytes)
     with contextlib.suppress(OSError):
         for line in STATUS.read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
@@ -63,7 +68,7 @@ def _reset_peak() -> None:
         CLEAR.write_text("5", encoding="ascii")
 
 
-def _gpu_total(reserved: int) -> int:
+def _gpu_total(reserved: int, asleep_bytes: int) -> int:
     """torch's own reservation plus what the driver counts besides it: context, graphs, other allocators."""
     free, total = torch.cuda.mem_get_info()
-    return reserved + max(0, total - free - torch.cuda.memory_reserved())
+    return reserved - asleep_bytes + max(0, total - free - torch.cuda.memory_reserved() + asleep_bytes)

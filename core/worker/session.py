@@ -58,12 +58,15 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         log.info(exactness.reason)
     with progress.phase("prove adapter live"):
         prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples[:PROBE_PROMPTS]]
-        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
-        log.info("engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
+        for way in reversed(loaded.engine.ways):  # the first, with which training starts, last
+            loaded.engine.use(way)
+            proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
+            log.info("%s: engine and trainer differ by %.3f, without the adapter %.3f", way, *astuple(proof))
     prints = fingerprints(recipe, examples, watch)
     trainer = PolicyTrainer(
         loaded, config, recipe, examples, folder, pulse.phase, book.on_step, exactness.packed, found.step, kept
     )
+    book.sync_choice = lambda: trainer.sync_choice
     book.state = lambda: trainer.state_to_keep(**prints)
     _open_record(database, run, loaded, exactness, found, kept, prints)
     try:

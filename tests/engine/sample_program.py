@@ -1,21 +1,28 @@
 """Samples with one engine and prints what a test wants to know. Run as a program: vLLM changes the process it is in.
 
 python sample_program.py ENGINE MODEL_FOLDER
+
+ENGINE is transformers, or vllm with the way the adapter takes: vllm-merged, vllm-slot, vllm-written (a slot written to
+directly, as on a GPU).
 """
 
 import json
 import random
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from core.config import make_config
+from core.jobs.stack import detected_gpu
 from core.settings import set_engine_environment
 
 set_engine_environment(kv_cache_gib=1)
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from peft.tuners.lora import LoraLayer  # noqa: E402
 
+from core.errors import RunError  # noqa: E402
 from core.worker.engines import Sampling, attach_engine  # noqa: E402
 from core.worker.loading.weights import attach_adapter, load_base, load_tokenizer  # noqa: E402
 from core.worker.proof import mean_difference, probe_adapter, prove_live  # noqa: E402
@@ -24,14 +31,22 @@ PROMPTS = ["What is 2+2?", "Name a colour.", "Say yes."]
 
 
 def main(engine_name: str, folder: str) -> None:
-    fast = "on" if engine_name == "vllm" else "off"
-    config = make_config({"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3})
-    device, tokenizer = torch.device("cpu"), load_tokenizer(folder)
+    name, _, way = engine_name.partition("-")
+    fast = "on" if name == "vllm" else "off"
+    values = {"model": folder, "recipe": "addition", "rank": 8, "fast_inference": fast, "group_size": 3}
+    gpu = detected_gpu()
+    values |= {"gpu": gpu.id, "gpu_memory_utilization": 0.2}
+    config = make_config({**values, "adapter_sync": "slot" if way == "written" else way or "auto"})
+    device, tokenizer = torch.device("cpu" if gpu.kind == "cpu" else "cuda"), load_tokenizer(folder)
     random.seed(1), np.random.seed(2), torch.manual_seed(3)
     threads = torch.get_num_threads()
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     dtype = torch.get_default_dtype()
     engine = attach_engine(config, folder, tokenizer, device)
+    if way == "written":
+        from core.worker.engines.slot import WrittenSlot
+
+        engine._known["slot"] = engine._way = WrittenSlot(engine._llm)  # type: ignore[attr-defined]
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     torch.set_num_threads(threads)  # must be the real one again, whatever the engine did to it
     policy = attach_adapter(load_base(folder, config, device), config)
@@ -53,11 +68,26 @@ def main(engine_name: str, folder: str) -> None:
         probed = sample(7)
         probed_difference = mean_difference(policy, prompts, probed)
     engine.sync()
+    broken = broken_ways(engine) if way in ("merged", "slot") else {}
+    caught = {}
+    for fault, broken_way in broken.items():
+        kept, engine._way = engine._way, broken_way  # type: ignore[attr-defined]
+        broken_way.connect(policy)
+        try:
+            prove_live(policy, engine, prompts, seed=0)
+            caught[fault] = ""
+        except RunError as error:
+            caught[fault] = error.kind
+        broken_way.leave()
+        engine._way = kept  # type: ignore[attr-defined]
+    if broken:
+        engine.sync()
     sys.stdout.write(
         "RESULT "
         + json.dumps(
             {
                 "name": engine.name,
+                "caught": caught,
                 "kept": [str(one) == str(two) for one, two in zip(before, after, strict=True)],
                 "threads": [threads, torch.get_num_threads()],
                 "dtype_kept": torch.get_default_dtype() == dtype and torch.zeros(1).dtype == dtype,
@@ -80,6 +110,36 @@ def main(engine_name: str, folder: str) -> None:
         + "\n"
     )
     engine.close()
+
+
+def broken_ways(engine: Any) -> dict[str, Any]:
+    """The engine's own way of taking the adapter, with a fault that only the proof can see."""
+    kind = type(engine._way)
+
+    class NotApplied(kind):  # type: ignore[misc, valid-type]
+        def push(self) -> None:
+            self.leave()
+
+    class Stale(kind):  # type: ignore[misc, valid-type]
+        pushes = 0
+
+        def push(self) -> None:
+            self.pushes += 1
+            if self.pushes == 1:
+                super().push()
+
+    class WrongScale(kind):  # type: ignore[misc, valid-type]
+        def push(self) -> None:
+            layers = [module for module in self._policy.modules() if isinstance(module, LoraLayer)]
+            for layer in layers:
+                layer.scaling["default"] *= 4
+                layer.lora_B["default"].weight.data.mul_(4)
+            super().push()
+            for layer in layers:
+                layer.scaling["default"] /= 4
+                layer.lora_B["default"].weight.data.div_(4)
+
+    return {kind.__name__: kind(engine._llm) for kind in (NotApplied, Stale, WrongScale)}
 
 
 if __name__ == "__main__":

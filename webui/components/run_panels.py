@@ -200,6 +200,8 @@ def _figures(run: Run, steps: Sequence[Step], now: float) -> list[tuple[str, str
         ("Tokens sampled", thin(run.tokens)),
         ("Sampling speed", f"{thin(round(run.tokens / sampling))} tokens/s" if sampling else "–"),
     ]
+    if run.sync is not None:
+        figures.append(("Adapter sync", esc(run.sync.sentence)))
     if run.started_at and run.ended_at:
         figures.append(("Took", duration(run.ended_at - run.started_at)))
     elif run.started_at:

@@ -35,19 +35,34 @@ class Sample:
 
 
 class InferenceEngine(Protocol):
-    """Samples from the policy. `connect` once, then for each batch `sync` and `generate`."""
+    """Samples from the policy. `connect` once, then for each batch `sync` and `generate`.
+
+    notice        what people should know about using this engine here, with the remedy; "" when all is well
+    ways          how the adapter may reach it; it starts with the first
+    reason        why it has one way where several were thinkable; "" where nobody needs to be told
+    asleep_bytes  device memory that it has given back for the time being, though torch still counts it
+    """
 
     name: str
-    notice: str  # what people should know about using this engine here, with the remedy; "" when all is well
+    notice: str
+    ways: tuple[str, ...]
+    reason: str
+    asleep_bytes: int
 
     def connect(self, policy: PeftModel) -> None:
         """Takes the policy whose adapter `sync` will apply."""
+
+    def use(self, way: str) -> None:
+        """Changes to another of its ways; `sync` must follow."""
 
     def sync(self) -> None:
         """Makes the engine sample from the policy as it is now."""
 
     def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
         """`group_size` samples for each prompt of token ids, in the order of the prompts."""
+
+    def rest(self) -> None:
+        """Gives back what is needed for sampling alone, where it can; the next `generate` takes it again."""
 
     def close(self) -> None:
         """Gives back what the engine holds."""

@@ -1,6 +1,7 @@
 """The policy's weights with the adapter merged in, built beside the base and never inside it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -16,11 +17,24 @@ def merged_weights(policy: PeftModel) -> Iterator[tuple[str, torch.Tensor]]:
     and takes them only whole. The sum is made in fp32 and rounded once to bf16; merging and unmerging in place
     would round the base itself a little further every step.
     """
-    for name, module in policy.named_modules():
-        if isinstance(module, LoraLayer):
-            yield f"{name.removeprefix(PREFIX)}.weight", merged(module)
-        elif _is_plain_projection(name, module):
-            yield f"{name.removeprefix(PREFIX)}.weight", module.weight.detach()
+    for name, module in _projections(policy):
+        yield name, merged(module) if isinstance(module, LoraLayer) else module.weight.detach()
+
+
+def base_weights(policy: PeftModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """The same names with the base weights alone, as the trainer computes with them."""
+    for name, module in _projections(policy):
+        weight = base_weight(module) if isinstance(module, LoraLayer) else module.weight
+        yield name, weight.detach().to(torch.bfloat16)
+
+
+def projection_shapes(policy: PeftModel) -> dict[str, torch.Size]:
+    """(out, in) of each of them."""
+    linear = {
+        name: module.get_base_layer() if isinstance(module, LoraLayer) else module
+        for name, module in _projections(policy)
+    }
+    return {name: torch.Size((module.out_features, module.in_features)) for name, module in linear.items()}
 
 
 @torch.no_grad()
@@ -40,6 +54,12 @@ def base_weight(layer: LoraLayer) -> torch.Tensor:
     from bitsandbytes.functional import dequantize_4bit
 
     return dequantize_4bit(weight.data, state)
+
+
+def _projections(policy: PeftModel) -> Iterator[tuple[str, Any]]:
+    for name, module in policy.named_modules():
+        if isinstance(module, LoraLayer) or _is_plain_projection(name, module):
+            yield f"{name.removeprefix(PREFIX)}.weight", module
 
 
 def _is_plain_projection(name: str, module: torch.nn.Module) -> bool:

@@ -12,6 +12,9 @@ class TransformersEngine:
     """Samples from the policy in place, so there is nothing to synchronise."""
 
     name = "transformers"
+    ways: tuple[str, ...] = ("in place",)
+    reason = ""
+    asleep_bytes = 0
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, notice: str = "") -> None:
         self.notice = notice
@@ -20,6 +23,9 @@ class TransformersEngine:
 
     def connect(self, policy: PeftModel) -> None:
         self._policy = policy
+
+    def use(self, way: str) -> None:
+        """There is one way only."""
 
     def sync(self) -> None:
         """Nothing to do: the policy itself is sampled."""
@@ -56,6 +62,9 @@ class TransformersEngine:
         stops = set(_as_list(policy.generation_config.eos_token_id) + _as_list(self._tokenizer.eos_token_id))
         samples = [_cut(ids.tolist(), lps.tolist(), stops) for ids, lps in zip(completions, logprobs, strict=True)]
         return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
+
+    def rest(self) -> None:
+        """It holds nothing between batches."""
 
     def close(self) -> None:
         self._policy = None

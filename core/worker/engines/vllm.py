@@ -1,4 +1,4 @@
-"""vLLM in the worker's own process, fed merged weights."""
+"""vLLM in the worker's own process, following the policy's adapter."""
 
 import logging
 from typing import Any
@@ -10,28 +10,32 @@ from vllm.platforms import current_platform
 
 from core.budget.constants import CPU_BLOCK_TOKENS
 from core.config import RunConfig
+from core.worker.engines import nap
 from core.worker.engines.cpu_ops import quicken
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
-from core.worker.engines.merge import merged_weights
+from core.worker.engines.slot import AdapterSlot, WrittenSlot
+from core.worker.engines.views import Shapes, weight_views
+from core.worker.engines.ways import ReloadedWeights, Way, WrittenWeights
 
 # vLLM runs at most this many sequences together; more wait their turn inside it.
 MOST_SEQUENCES = 256
+ON_CPU = "on a CPU the engine's adapter slot is several times slower than merged weights"
 
 
 class VllmEngine:
-    """Paged KV cache and continuous batching; the adapter arrives as merged weights, pushed in place."""
+    """Paged KV cache and continuous batching; the adapter arrives in one of `ways`.
+
+    options  arguments for vLLM's LLM beside those that follow from the config
+    """
 
     name = "vllm"
     notice = ""
 
-    def __init__(self, config: RunConfig, folder: str, device: torch.device) -> None:
+    def __init__(self, config: RunConfig, folder: str, device: torch.device, **options: Any) -> None:
         on_cpu = device.type == "cpu"
-        # Inductor needs more than a minute to compile for a CPU and gains a third; a run would not earn that back.
-        memory: dict[str, Any] = (
-            {"enforce_eager": True, "block_size": CPU_BLOCK_TOKENS}
-            if on_cpu
-            else {"gpu_memory_utilization": config.gpu_memory_utilization}
-        )
+        wanted = ("slot", "merged") if config.adapter_sync == "auto" else (config.adapter_sync,)
+        self.ways: tuple[str, ...] = ("merged",) if on_cpu and config.adapter_sync == "auto" else wanted
+        self.reason = ON_CPU if on_cpu and config.adapter_sync == "auto" else ""
         self._llm = LLM(
             model=folder,
             dtype="bfloat16",
@@ -42,24 +46,37 @@ class VllmEngine:
             logprobs_mode="processed_logprobs",  # of the distribution that was sampled: temperature and cuts included
             disable_log_stats=True,
             trust_remote_code=False,
-            **memory,
+            **{**_memory(config, on_cpu), **(_slot(config) if "slot" in self.ways else {}), **options},
         )
         # Each partial push would warn about the layers it leaves alone (embeddings and norms carry no adapter).
         logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
         logging.getLogger("vllm.v1.worker.gpu_model_runner").setLevel(logging.ERROR)
         if on_cpu:
             self._llm.collective_rpc(quicken)
-        self._policy: PeftModel | None = None
+        merged = ReloadedWeights(self._llm) if on_cpu else WrittenWeights(self._llm)
+        slot = AdapterSlot(self._llm) if on_cpu else WrittenSlot(self._llm)
+        self._known: dict[str, Way] = {"merged": merged, "slot": slot}
+        self._way = self._known[self.ways[0]]
+        self._naps, self._asleep = config.sleep_kv_cache, False
+        self.asleep_bytes = 0
 
     def connect(self, policy: PeftModel) -> None:
-        self._policy = policy
+        for way in self._known.values():
+            way.connect(policy)
+        if "slot" in self.ways and policy.get_base_model().config.to_dict().get("quantization_config"):
+            self._known["merged"].leave()  # the engine's 16-bit base becomes the one that the trainer computes with
+
+    def use(self, way: str) -> None:
+        if self._known[way] is not self._way:
+            self._way.leave()
+            self._way = self._known[way]
 
     def sync(self) -> None:
-        assert self._policy is not None
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": merged_weights(self._policy)})
+        self._way.push()
         self._llm.reset_prefix_cache()  # it holds keys and values of the weights before
 
     def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
+        self._wake()
         parameters = SamplingParams(
             n=group_size,
             temperature=sampling.temperature,
@@ -67,21 +84,54 @@ class VllmEngine:
             top_k=sampling.top_k,
             max_tokens=sampling.max_tokens,
             logprobs=0,
+            detokenize=False,  # completions travel as token ids
         )
         with kept_random_state():
             # One draw from the global generator for the whole batch; a seed in each request samples row by row.
             self._llm.reset_prefix_cache()
             seed_everything(sampling.seed)
-            outputs = self._llm.generate([{"prompt_token_ids": ids} for ids in prompts], parameters, use_tqdm=False)
+            outputs = self._llm.generate(
+                [{"prompt_token_ids": ids} for ids in prompts],
+                parameters,
+                use_tqdm=False,
+                lora_request=self._way.request(),
+            )
         return [[_sample(completion) for completion in output.outputs] for output in outputs]
+
+    def rest(self) -> None:
+        if self._naps and not self._asleep:
+            self.asleep_bytes = nap.kv_cache_bytes(self._llm)
+            nap.give_back(self._llm)
+            self._asleep = True
+
+    def weight_views(self, shapes: Shapes) -> dict[str, torch.Tensor]:
+        """The engine's own memory for these names of the base checkpoint; see `views`."""
+        [views] = self._llm.apply_model(lambda model: weight_views(model, shapes))
+        return dict(views)
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            nap.take_again(self._llm)
+            self._asleep, self.asleep_bytes = False, 0
 
 
 def serves_cpu() -> bool:
     """Whether the installed vLLM is the build for CPUs."""
     return bool(current_platform.is_cpu())
+
+
+def _memory(config: RunConfig, on_cpu: bool) -> dict[str, Any]:
+    if on_cpu:
+        # Inductor needs more than a minute to compile for a CPU and gains a third; a run would not earn that back.
+        return {"enforce_eager": True, "block_size": CPU_BLOCK_TOKENS}
+    return {"gpu_memory_utilization": config.gpu_memory_utilization, "enable_sleep_mode": config.sleep_kv_cache}
+
+
+def _slot(config: RunConfig) -> dict[str, Any]:
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": config.engine_rank}
 
 
 def _sample(completion: Any) -> Sample:

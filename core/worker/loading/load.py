@@ -13,6 +13,7 @@ from core.models import check_weights, locate
 from core.settings import Settings
 from core.worker.engines import InferenceEngine, attach_engine
 from core.worker.loading.progress import Progress
+from core.worker.loading.shared import share_base
 from core.worker.loading.weights import attach_adapter, fetch_folder, load_base, load_tokenizer
 
 
@@ -29,7 +30,8 @@ class Loaded:
 def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Loaded:
     """Loads everything a run needs, announcing each phase.
 
-    The engine starts first: it sizes its KV cache by what is free, and the trainer's weights come into what it left.
+    The engine starts first: it sizes its KV cache by what is free, and the trainer's weights come into what it left, or
+    are the engine's own.
     Raises InvalidInput for a model that cannot be had or served, RunError when the engine does not start.
     """
     device = torch.device("cuda" if torch.cuda.is_available() and config.gpu != "cpu" else "cpu")
@@ -41,7 +43,7 @@ def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Lo
     with progress.phase("start engine"):
         engine = attach_engine(config, folder, tokenizer, device)
     with progress.phase("read weights"):
-        base = load_base(folder, config, device)
+        base = share_base(folder, engine) if config.share_weights else load_base(folder, config, device)
     with progress.phase("attach adapter"):
         policy = attach_adapter(base, config)
         engine.connect(policy)

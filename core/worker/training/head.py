@@ -3,9 +3,11 @@
 import torch
 from torch.utils.checkpoint import checkpoint
 
-# Tokens whose logits exist at one time: 128 x 49,152 x 4 bytes are 24 MiB, which glibc reuses; above 32 MiB it asks the
-# system for fresh pages every time.
-CHUNK_TOKENS = 128
+from core.budget.constants import CHUNK_TOKENS
+
+# Tokens whose logits exist at one time. On a CPU 128 x 49,152 x 4 bytes are 24 MiB, which glibc reuses; above 32 MiB it
+# asks the system for fresh pages every time. On a GPU so many that its matrix units are busy (the planner counts them).
+CPU_CHUNK_TOKENS = 128
 
 
 def score_tokens(
@@ -16,8 +18,9 @@ def score_tokens(
     The logits of a chunk are computed again in the backward pass instead of being kept.
     """
     logprobs, entropies = [], []
-    for start in range(0, len(targets), CHUNK_TOKENS):
-        end = start + CHUNK_TOKENS
+    size = CPU_CHUNK_TOKENS if hidden.device.type == "cpu" else CHUNK_TOKENS
+    for start in range(0, len(targets), size):
+        end = start + size
         chunk = checkpoint(_score_chunk, hidden[start:end], head, targets[start:end], temperature, use_reentrant=False)
         logprobs.append(chunk[0])
         entropies.append(chunk[1])

@@ -13,6 +13,7 @@ from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
 from core.recipes import Example, Recipe
+from core.runs import SyncChoice
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.saving import TrainingState
@@ -60,7 +61,7 @@ class PolicyTrainer(GRPOTrainer):
         self._on_phase, self._on_step = on_phase, on_step
         self._sheet = ScoreSheet(recipe, examples)
         self._seconds: dict[str, float] = {}
-        self._memory = PeakMeter()
+        self._memory = PeakMeter(loaded.engine)
         self._step_began = time.perf_counter()
         self._sampled: SampledStep | None = None
         self._inputs: dict[str, Any] | None = None
@@ -97,6 +98,11 @@ class PolicyTrainer(GRPOTrainer):
         """What a later attempt needs to go on from the step just done."""
         step = self._done + self.state.global_step
         return capture(self.optimizer, self.lr_scheduler, step=step, fingerprints=fingerprints)
+
+    @property
+    def sync_choice(self) -> SyncChoice | None:
+        """How the adapter reaches the engine, once that is settled."""
+        return self._bridge.choice
 
     @contextmanager
     def _clock(self, phase: str) -> Iterator[None]:

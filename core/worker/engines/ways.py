@@ -1,0 +1,90 @@
+"""The ways in which the adapter reaches vLLM: merged into its weights, or in an adapter slot beside them."""
+
+from typing import Any, Protocol
+
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+
+from core.worker.engines.merge import PREFIX, base_weights, merged_weights, projection_shapes
+from core.worker.engines.views import weight_views
+
+
+class Way(Protocol):
+    """One way of handing the adapter over."""
+
+    name: str
+
+    def connect(self, policy: PeftModel) -> None:
+        """Takes the policy that `push` will hand over."""
+
+    def push(self) -> None:
+        """Makes the engine follow the policy as it is now."""
+
+    def leave(self) -> None:
+        """Leaves the engine with the plain base weights and no adapter, for another way to go on from."""
+
+    def request(self) -> Any:
+        """What vLLM wants beside a prompt: a LoRARequest, or None."""
+
+
+class ReloadedWeights:
+    """Merged weights through vLLM's own weight loader, which knows every layout; the only way in on a CPU."""
+
+    name = "merged"
+
+    def __init__(self, llm: Any) -> None:
+        self._llm = llm
+
+    def connect(self, policy: PeftModel) -> None:
+        self._policy = policy
+
+    def push(self) -> None:
+        self._reload(merged_weights(self._policy))
+
+    def leave(self) -> None:
+        self._reload(base_weights(self._policy))
+
+    def request(self) -> None:
+        return None
+
+    def _reload(self, weights: Any) -> None:
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+
+
+class WrittenWeights:
+    """Merged weights written straight into the engine's matrices: nothing is allocated, CUDA graphs stay valid."""
+
+    name = "merged"
+
+    def __init__(self, llm: Any) -> None:
+        self._llm = llm
+        self._views: dict[str, torch.Tensor] = {}
+
+    def connect(self, policy: PeftModel) -> None:
+        self._policy = policy
+
+    def push(self) -> None:
+        self._write(merged_weights(self._policy))
+
+    def leave(self) -> None:
+        self._write(base_weights(self._policy))
+
+    def request(self) -> None:
+        return None
+
+    @torch.inference_mode()
+    def _write(self, weights: Any) -> None:
+        if not self._views:
+            shapes = projection_shapes(self._policy)
+            [self._views] = self._llm.apply_model(lambda model: weight_views(model, shapes))
+        for name, weight in weights:
+            self._views[name].copy_(weight)
+        torch.cuda.synchronize()  # so that what sync is said to take is what it takes
+
+
+def adapted_layers(policy: PeftModel) -> dict[str, LoraLayer]:
+    """The layers that carry an adapter, by their names in the base checkpoint."""
+    return {
+        name.removeprefix(PREFIX): module for name, module in policy.named_modules() if isinstance(module, LoraLayer)
+    }

@@ -1,0 +1,44 @@
+"""The packed update on CUDA gives what padded rows give, in fp32."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from core.worker.training.forward import score_batch
+from core.worker.training.head import score_tokens
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(autouse=True)
+def full_precision() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("lengths", [(30, 30), (1, 40), (40, 0), (7, 19)], ids=str)
+def test_packed_equals_padded(kind: str, lengths: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32}  # fmt: skip
+    config = AutoConfig.for_model(kind, **sizes)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float().cuda()
+    prompt, width = 24, max(lengths)
+    prompts = torch.randint(3, 512, (2, prompt), device="cuda").repeat_interleave(2, 0)
+    ids = torch.cat([prompts, torch.randint(3, 512, (4, width), device="cuda")], dim=1)
+    completion = torch.arange(width, device="cuda") < torch.tensor([*lengths, *lengths], device="cuda").unsqueeze(1)
+    mask = torch.cat([torch.ones_like(prompts).bool(), completion], dim=1).long()
+    packed = score_batch(model, ids, mask, width, 1.0).logprobs
+    states = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    scored, _ = score_tokens(states[:, -width - 1 : -1][completion], model.lm_head, ids[:, -width:][completion], 1.0)
+    padded = scored.new_zeros(completion.shape).masked_scatter(completion, scored)
+    torch.testing.assert_close(packed, padded, atol=1e-4, rtol=1e-4)
+    weights = torch.randn(packed.shape, device="cuda")
+    both = [torch.autograd.grad((values * weights).sum(), list(model.parameters())) for values in (packed, padded)]
+    for ours, theirs in zip(*both, strict=True):
+        assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6

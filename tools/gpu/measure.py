@@ -1,0 +1,198 @@
+"""What runs really hold and take on this GPU, by phase, beside what the planner says."""
+
+import gc
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from models import DEVICE, model_folder, random_base
+
+from core import jobs
+from core.config import RunConfig, make_config
+from core.jobs.planning import plan_setting, setting_of
+from core.recipes import Example, Recipe, Reward
+from core.recipes.recipe import Message
+from core.settings import Settings
+from core.worker.engines import Sampling
+from core.worker.engines.transformers import TransformersEngine
+from core.worker.loading import Loaded
+from core.worker.loading.shared import share_base
+from core.worker.loading.weights import PLAIN_TEMPLATE, attach_adapter, load_tokenizer
+from core.worker.memory import held
+from core.worker.training.trainer import PolicyTrainer
+
+
+def recipe_of(prompt_tokens: int) -> Recipe:
+    """Prompts of exactly this many tokens, rewards by chance: every group has a gradient."""
+    chance = random.Random(0)
+
+    def generate(source: str, seed: int) -> Iterator[Example]:
+        while True:
+            yield Example((Message(role="user", content=" the" * (prompt_tokens - 1)),), {})
+
+    reward = Reward("chance", 1.0, "random", lambda text, fields: chance.random())
+    return Recipe("measure", "", "", (reward,), generate, lambda fields: "")
+
+
+def tokenizer_of(folder: Path) -> Any:
+    tokenizer = load_tokenizer(str(folder))
+    tokenizer.chat_template = PLAIN_TEMPLATE
+    return tokenizer
+
+
+def start(config: RunConfig, folder: Path, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """The engine with random weights and what starting it took."""
+    from core.worker.engines.vllm import VllmEngine
+
+    if os.environ.get("PROOF_UNCOMPILED"):  # starts sooner, samples a little slower
+        options["compilation_config"] = {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
+    began = time.perf_counter()
+    engine = VllmEngine(config, str(folder), DEVICE, load_format="dummy", **options)
+    cache = engine._llm.llm_engine.vllm_config.cache_config
+    facts = {
+        "compiled": "compilation_config" not in options,
+        "start_seconds": time.perf_counter() - began,
+        "kv_blocks": cache.num_gpu_blocks,
+        "block_tokens": cache.block_size,
+        "started_bytes": held(),
+    }
+    return engine, facts
+
+
+def measure_rows(
+    settings: Settings, work: Path, tokenizer: Path, common: Mapping[str, Any], rows: list[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """One engine, then a short training for each row, which may change what the trainer alone depends on."""
+    folder = model_folder(str(common["model"]), work, tokenizer)
+    values = {"recipe": "addition", "steps": 3, "adapter_sync": "auto", **common}
+    engine, facts = start(make_config(values), folder)
+    for row in rows:
+        config = make_config({**values, **row})
+        try:
+            yield {**facts, "row": dict(row), "common": dict(common), **train(settings, config, folder, engine)}
+        except Exception as error:
+            yield {**facts, "row": dict(row), "common": dict(common), "error": f"{type(error).__name__}: {error}"[:500]}
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> dict[str, Any]:
+    """Three steps of the product's own trainer; peaks by phase, seconds by phase, and the plan."""
+    ways = engine.ways
+    if config.adapter_sync != "auto":
+        engine.ways = (config.adapter_sync,)
+    base = share_base(str(folder), engine) if config.share_weights else random_base(folder, config.quantization)
+    policy = attach_adapter(base, config)
+    engine.connect(policy)
+    engine.use(engine.ways[0])
+    engine._naps = config.sleep_kv_cache
+    tokenizer = tokenizer_of(folder)
+    recipe = recipe_of(config.prompt_tokens)
+    examples = recipe.examples(config.prompts_per_step * config.steps, 0)
+    found: list[Any] = []
+
+    def on_step(sampled: Any) -> bool:
+        found.append(sampled.step)
+        return False
+
+    with tempfile.TemporaryDirectory() as scratch:
+        loaded = Loaded(policy, tokenizer, engine, str(folder))
+        trainer = PolicyTrainer(loaded, config, recipe, examples, Path(scratch), lambda phase: None, on_step)
+        trainer.train()
+    engine.rest()
+    choice = trainer.sync_choice
+    planned = plan_setting(settings, str(config.model), config.gpu, setting_of(config))
+    result = {
+        "planned": {phase.name: phase.total_bytes for phase in planned.phases},
+        "planned_kv_blocks": planned.kv_cache.blocks,
+        "planned_kv_bytes": planned.kv_cache.bytes,
+        "planned_lines": {p.name: {line.name: line.bytes for line in p.lines} for p in planned.phases},
+        "measured": {name: max(step.memory[name] for step in found) for name in ("rollout", "sync", "update")},
+        "seconds": [dict(step.seconds) for step in found],
+        "tokens": [sum(c.length for g in step.groups for c in g.completions) for step in found],
+        "mismatch": [step.metrics.get("mismatch/mean") for step in found],
+        "choice": choice.sentence if choice else None,
+        "sync_seconds": dict(choice.sync_seconds) if choice else None,
+        "token_seconds": dict(choice.token_seconds) if choice else None,
+    }
+    engine._wake()
+    engine._way.leave()
+    engine._way, engine.ways = engine._known[ways[0]], ways
+    for way in engine._known.values():
+        way._policy = None
+    return result
+
+
+def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Tokens a second: the engine both ways, then transformers' generate with the adapter; sync times on the way."""
+    folder = model_folder(str(common["model"]), work, tokenizer)
+    config = make_config({"recipe": "addition", "adapter_sync": "auto", **common})
+    engine, facts = start(config, folder)
+    yield {"engine": facts}
+    policy = attach_adapter(share_base(str(folder), engine), config)
+    engine.connect(policy)
+    prompts = [[5 + (7 * i + j) % 4000 for j in range(config.prompt_tokens)] for i in range(config.prompts_per_step)]
+    sampling = Sampling(1.0, 1.0, 0, config.completion_tokens, 1)
+    for way in ("slot",):  # merged would write into the shared base
+        engine.use(way)
+        syncs = [_timed(engine.sync) for _ in range(6)]
+        runs = []
+        for _ in range(3):
+            began = time.perf_counter()
+            groups = engine.generate(prompts, config.group_size, sampling)
+            tokens = sum(len(sample.token_ids) for group in groups for sample in group)
+            runs.append(tokens / (time.perf_counter() - began))
+        yield {"way": way, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
+    stock = TransformersEngine(tokenizer_of(folder))
+    stock.connect(policy)
+    for dtype in ("bf16",):
+        policy.eval()
+        stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))
+        began = time.perf_counter()
+        groups = stock.generate(prompts, config.group_size, sampling)
+        seconds = time.perf_counter() - began
+        tokens = sum(len(sample.token_ids) for group in groups for sample in group)
+        yield {"stock": f"generate with the adapter, {dtype}", "tokens_per_second": tokens / seconds, "tokens": tokens}
+
+
+def merged_sync(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Seconds of one sync each way, with weights of the trainer's own."""
+    folder = model_folder(str(common["model"]), work, tokenizer)
+    config = make_config({"recipe": "addition", "adapter_sync": "auto", **common})
+    engine, _ = start(config, folder, enforce_eager=True)
+    policy = attach_adapter(random_base(folder, config.quantization), config)
+    engine.connect(policy)
+    for way in engine.ways:
+        engine.use(way)
+        yield {"way": way, "sync_seconds": [_timed(engine.sync) for _ in range(8)]}
+
+
+def floor() -> dict[str, float]:
+    """Bytes a second of a copy (read and written) and bf16 operations a second of a matrix product, on random data."""
+    source = torch.randn(2**31, device=DEVICE, dtype=torch.bfloat16)
+    target = torch.empty_like(source)
+    copies = [_timed(lambda: target.copy_(source)) for _ in range(12)][2:]
+    a = torch.randn(8192, 8192, device=DEVICE, dtype=torch.bfloat16)
+    b = torch.randn(8192, 8192, device=DEVICE, dtype=torch.bfloat16)
+    products = [_timed(lambda: a @ b) for _ in range(22)][2:]
+    return {
+        "bytes_per_second": 2 * source.numel() * 2 / statistics.median(copies),
+        "flops_per_second": 2 * 8192**3 / statistics.median(products),
+    }
+
+
+def _timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+__all__ = ["floor", "generation", "jobs", "measure_rows", "merged_sync"]
