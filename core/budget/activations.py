@@ -37,10 +37,11 @@ class Batch:
     fp32_inputs: bool
     autocast_copy: int
     head: str
+    chunk_tokens: int = c.CHUNK_TOKENS
     logit_bytes: int = c.PLAIN_LOGIT
 
 
-def batch_of(setting: Setting, adapter_count: int) -> Batch:
+def batch_of(setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batch:
     """The largest batch that this setting makes."""
     fp32 = setting.adapter_dtype == "fp32"
     return Batch(
@@ -52,6 +53,7 @@ def batch_of(setting: Setting, adapter_count: int) -> Batch:
         fp32_inputs=fp32 and setting.quantization == "none",
         autocast_copy=adapter_count * c.AUTOCAST_COPY if fp32 else 0,
         head=setting.head,
+        chunk_tokens=c.CPU_CHUNK_TOKENS if on_cpu else c.CHUNK_TOKENS,
     )
 
 
@@ -115,7 +117,7 @@ def head(geometry: Geometry, batch: Batch) -> Line:
         formula = f"{scored:,} scored tokens x {words:,} words x {batch.logit_bytes} bytes"
         return Line("head", scored * words * batch.logit_bytes, formula, MEASURED)
     if batch.head == "chunked":
-        chunk = min(scored, c.CHUNK_TOKENS)
+        chunk = min(scored, batch.chunk_tokens)
         formula = f"chunks of {chunk:,} tokens x {words:,} words x {c.CHUNKED_LOGIT} bytes"
         return Line("head", chunk * words * c.CHUNKED_LOGIT, formula, MEASURED)
     rows = min(scored, c.FUSED_TILE_TOKENS)

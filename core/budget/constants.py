@@ -58,6 +58,8 @@ PLAIN_LOGIT = 12
 FUSED_TILE_TOKENS, FUSED_TILE_WORDS, FUSED_H = 4096, 32_768, 8
 # Chunked: logits of this many tokens at once, recomputed in the backward pass (measured 16.1 bytes a logit).
 CHUNK_TOKENS, CHUNKED_LOGIT = 512, 16
+# On a CPU 128 x 49,152 x 4 bytes are 24 MiB, which glibc reuses; above 32 MiB it asks for fresh pages every time.
+CPU_CHUNK_TOKENS = 128
 
 # --- the engine (vLLM 0.31) ------------------------------------------------------------------------------------------
 GPU_BLOCK_TOKENS = 16  # vllm/config/cache.py
@@ -89,9 +91,9 @@ PROCESS_BYTES = 768 * MIB  # resident memory of a Python process with torch, TRL
 # The allocator holds more than it hands out: published runs reserve 1.08 to 1.17 times what they allocate, of which
 # about half comes and goes, so a quarter of that half; 0.06 was measured with expandable segments.
 FRAGMENTATION = 0.25
-# glibc keeps what a CPU run frees: SmolLM2 135M peaked at 1.6 to 1.9 times what was alive, over batches of 1000 to
-# 8000 tokens. With MALLOC_MMAP_THRESHOLD_=131072 it gave everything back (1.0 to 1.1 times).
-CPU_FRAGMENTATION = 0.85
+# glibc keeps what a CPU run frees: SmolLM2 135M peaked at 1.6 to 1.9 times what was alive, over batches of 800 to
+# 8000 tokens. With MALLOC_MMAP_THRESHOLD_=131072 it gave everything back (1.0 to 1.1 times) at a third of the speed.
+CPU_FRAGMENTATION = 0.8
 
 # --- for comparing with published figures, which are what torch's allocator counts -----------------------------------
 CUBLAS_BYTES = 2 * 8.125 * MIB  # one workspace each for the forward and the backward thread (Ampere)

@@ -14,6 +14,7 @@ NAMES = (
     "optimizer states",
     "activations",
     "head",
+    "kept by malloc",
     "margin",
 )
 

@@ -35,6 +35,6 @@ def compose(recipe: str, model: str, gpu: str, overrides: Mapping[str, Any]) -> 
     catalogue = load_catalogue()
     profile = catalogue.gpu(gpu)
     known = catalogue.model(model)
-    start = chosen.starting_values(known.parameters if known else None, on_cpu=profile.kind == "cpu")
+    start = chosen.starting_values(known, on_cpu=profile.kind == "cpu")
     own_names = {ALIASES.get(key, key): value for key, value in overrides.items()}
     return make_config({**start, **own_names, "recipe": recipe, "model": model, "gpu": profile.id})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from core.catalogue import BaseModel
 from core.errors import InvalidInput
 
 RewardFunction = Callable[[str, Mapping[str, Any]], float | None]
@@ -42,7 +43,8 @@ class Recipe:
 
     generate  (source, seed) -> endless examples; the same source and seed give the same examples
     gold      fields -> a completion that scores 1.0 with every reward function
-    values    config fields for every model; `by_size` adds those for "small", "medium" and "large" models
+    values    config fields for every model; `by_size` adds those for "small", "medium" and "large" models,
+              `for_builtin` those that are exact for the built-in model
     """
 
     name: str
@@ -53,6 +55,7 @@ class Recipe:
     gold: Callable[[Mapping[str, Any]], str]
     values: Mapping[str, Any] = field(default_factory=dict)
     by_size: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    for_builtin: Mapping[str, Any] = field(default_factory=dict)
     needs_dataset: bool = False
 
     def examples(self, count: int, seed: int, source: str = "") -> list[Example]:
@@ -81,11 +84,12 @@ class Recipe:
                 )
         return {**own, **chosen}
 
-    def starting_values(self, parameters: int | None, on_cpu: bool) -> dict[str, Any]:
-        """Config fields to start from for a model of this many parameters (None: unknown, taken as large)."""
-        size = "large"
+    def starting_values(self, model: BaseModel | None, on_cpu: bool) -> dict[str, Any]:
+        """Config fields to start from for this model of the catalogue (None: unknown, taken as large)."""
+        size, parameters = "large", model.parameters if model else None
         if parameters is not None and parameters < MEDIUM:
             size = "small" if parameters < SMALL else "medium"
         # A small model on two cores learns a small task with little capacity and trains faster for it.
         device = {"rank": 16} if on_cpu else {"rank": 64, "gradient_checkpointing": size == "large"}
-        return {**device, **self.values, **self.by_size.get(size, {})}
+        exact = self.for_builtin if model and model.builtin else {}
+        return {**device, **self.values, **self.by_size.get(size, {}), **exact}

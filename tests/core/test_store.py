@@ -308,7 +308,7 @@ def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> 
     run_id = queue(old)
     old.close()
     with closing(sqlite3.connect(path)) as connection:  # as the first release left it
-        for column in ("facts", "attempt", "queued_at"):
+        for column in ("facts", "attempt", "queued_at", "sync"):
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.commit()

@@ -19,7 +19,8 @@ COLOURS = {
     "optimizer states": "--budget-8",
     "activations": "--budget-9",
     "head": "--budget-10",
-    "margin": "--budget-11",
+    "kept by malloc": "--budget-11",
+    "margin": "--budget-12",
 }
 
 

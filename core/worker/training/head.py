@@ -3,11 +3,7 @@
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from core.budget.constants import CHUNK_TOKENS
-
-# Tokens whose logits exist at one time. On a CPU 128 x 49,152 x 4 bytes are 24 MiB, which glibc reuses; above 32 MiB it
-# asks the system for fresh pages every time. On a GPU so many that its matrix units are busy (the planner counts them).
-CPU_CHUNK_TOKENS = 128
+from core.budget.constants import CHUNK_TOKENS, CPU_CHUNK_TOKENS
 
 
 def score_tokens(
@@ -18,6 +14,7 @@ def score_tokens(
     The logits of a chunk are computed again in the backward pass instead of being kept.
     """
     logprobs, entropies = [], []
+    # Tokens whose logits exist at one time; the planner counts them.
     size = CPU_CHUNK_TOKENS if hidden.device.type == "cpu" else CHUNK_TOKENS
     for start in range(0, len(targets), size):
         end = start + size
