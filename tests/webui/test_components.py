@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_hatched_beyond_the_capacity() -> None:
     html = budget_bar(plan_of(8 * GIB, fits=False), "RTX 3070", ["lower <rank> to 32."])
     assert "does-not-fit" in html
     assert "<li>Lower &lt;rank&gt; to 32.</li>" in html
-    assert re.search(r'class="beyond" style="left:72.727%;width:27.273%"', html)
+    assert re.search(r'class="beyond" style="left:66.667%;width:33.333%"', html)
 
 
 def test_every_line_of_a_plan_has_a_colour_of_its_own() -> None:
