@@ -73,7 +73,7 @@ def test_the_doctor_looks_at_once_and_explains_what_goes_wrong(page: Any) -> Non
     expect(checks.filter(has_text="Database")).to_contain_text("sound")
     expect(page.locator("[data-key=check-engine]")).to_contain_text("Not tried")
     expect(page.locator("#versions")).to_contain_text("python")
-    expect(page.get_by_text("Run `make setup`", exact=False).first).to_be_visible()
+    expect(page.locator(".trouble code", has_text="make setup").first).to_be_visible()
     page.get_by_text("Another program holds the GPU's memory").click()
     expect(page.get_by_text("nvidia-smi lists it", exact=False)).to_be_visible()
 
