@@ -159,6 +159,27 @@ def test_a_running_run_is_followed_and_what_was_opened_stays_open(
     expect(page.get_by_role("button", name="Resume updates")).to_be_visible()
 
 
+def test_a_run_can_be_cloned_with_its_settings(page: Any, runs: dict[str, str]) -> None:
+    page.goto(f"/run?id={runs['finished']}")
+    page.get_by_role("link", name="Clone with changes").click()
+    page.wait_for_url(re.compile(rf"like={runs['finished']}"))
+    expect(page.get_by_role("spinbutton", name="Steps", exact=True)).to_have_value(str(STEPS))
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    page.goto("/?like=nobody")
+    expect(page.locator("#plan").get_by_role("alert")).to_contain_text("does not exist")
+
+
+def test_a_run_that_memory_ended_offers_what_needs_less(page: Any, runs: dict[str, str]) -> None:
+    page.goto(f"/run?id={runs['failed']}")
+    ways = page.get_by_role("heading", name="What would need less memory")
+    expect(ways).to_be_visible()
+    page.get_by_role("link", name="Launch again with the change").first.click()
+    page.wait_for_url(re.compile("with="))
+    page.get_by_text("Advanced").click()
+    expect(page.get_by_label("Gradient checkpointing")).to_be_checked()
+    expect(page.get_by_label("LoRA rank")).to_have_value("16")
+
+
 def test_an_unknown_run_says_what_to_do(page: Any) -> None:
     page.goto("/run?id=%3Cb%3Enope")
     expect(page.get_by_role("heading", name="No such run")).to_be_visible()
