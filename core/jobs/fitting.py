@@ -101,8 +101,14 @@ def _remedy(change: budget.Change) -> Remedy:
 
 def _said(overrides: Mapping[str, Any]) -> str:
     """ "set rank to 32 and optim to adamw_8bit"."""
-    parts = [f"{name} to {value}" for name, value in overrides.items()]
+    parts = [
+        f"{name} to {str(value).lower() if isinstance(value, bool) else value}" for name, value in overrides.items()
+    ]
     return "set " + " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _word(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _in_config(name: str, value: Any) -> tuple[str, Any]:

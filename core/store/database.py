@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from core.errors import StoreBusy, StoreError
@@ -99,6 +100,8 @@ def open_database(url: str) -> Database:
         _migrate(database, engine)
     except (DatabaseError, OSError) as error:
         raise _trouble(error, path) from error
+    except CommandError as error:  # a revision that this installation has never heard of
+        raise StoreError(f"The database {path} was written by a newer Grouper. Update this installation.") from error
     return database
 
 

@@ -8,7 +8,8 @@ from peft import PeftModel
 
 from core.errors import RunError
 
-WORDS = 2**20  # 8-byte words hashed at a time
+# 8-byte words hashed at a time: what stays in a CPU's cache, or keeps a GPU busy.
+CPU_WORDS, GPU_WORDS = 2**15, 2**24
 
 
 class BaseWatch:
@@ -47,9 +48,10 @@ def _hash(tensor: torch.Tensor) -> int:
     flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
     rest = flat[len(flat) // 8 * 8 :]
     words = flat[: len(flat) - len(rest)].view(torch.int64)
-    factors = torch.arange(1, 2 * min(WORDS, len(words)) + 1, 2, dtype=torch.int64, device=flat.device)
+    size = CPU_WORDS if flat.device.type == "cpu" else GPU_WORDS
+    factors = torch.arange(1, 2 * min(size, len(words)) + 1, 2, dtype=torch.int64, device=flat.device)
     total = torch.zeros((), dtype=torch.int64, device=flat.device)
-    for start in range(0, len(words), WORDS):
-        chunk = words[start : start + WORDS]
+    for start in range(0, len(words), size):
+        chunk = words[start : start + size]
         total = total * 31 + (chunk * factors[: len(chunk)]).sum()
     return (int(total) * 31 + int.from_bytes(bytes(rest.tolist()), "little")) % 2**64

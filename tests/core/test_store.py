@@ -326,3 +326,13 @@ def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> 
 def test_what_is_committed_is_on_the_disk(database: Database) -> None:
     with database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
+
+
+def test_a_database_from_the_future_is_refused_in_a_sentence(settings: Settings) -> None:
+    open_database(settings.database_url).close()
+    path = settings.home / "grouper.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(StoreError, match="newer Grouper"):
+        open_database(settings.database_url)

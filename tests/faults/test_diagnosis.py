@@ -74,9 +74,9 @@ def test_an_engine_that_cannot_start(prepared: Settings) -> None:
 
 
 def test_a_data_set_that_is_not_what_it_should_be(model: Path, tmp_path: Path) -> None:
-    """The recipe's data is gone by the time the worker reads it."""
+    """A file of something else under the name of the recipe's data."""
     data = tmp_path / "train.jsonl"
-    data.write_text('{"question": "1+1?", "answer": "no number"}\n', encoding="utf-8")
+    data.write_text('{"text": "no question here"}\n', encoding="utf-8")
     home = tmp_path / "home"
     result = grouper(
         home, "launch", "--recipe", "gsm8k", "--model", str(model), "--gpu", "cpu", "--fast-inference", "off", "--set",
@@ -89,7 +89,8 @@ def test_a_data_set_that_is_not_what_it_should_be(model: Path, tmp_path: Path) -
     ended = wait_for_end(settings)
     assert ended.status is RunStatus.FAILED
     assert ended.failure is not None
-    assert ended.failure.kind not in ("unknown", ""), ended.failure
+    assert ended.failure.kind == "invalid-input", ended.failure
+    assert "dataset" in ended.failure.message
 
 
 def test_a_model_folder_that_vanishes(model: Path, tmp_path: Path) -> None:

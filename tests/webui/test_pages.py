@@ -73,7 +73,7 @@ def test_the_doctor_looks_at_once_and_explains_what_goes_wrong(page: Any) -> Non
     expect(checks.filter(has_text="Database")).to_contain_text("sound")
     expect(page.locator("[data-key=check-engine]")).to_contain_text("Not tried")
     expect(page.locator("#versions")).to_contain_text("python")
-    expect(page.get_by_text("Run `make setup`", exact=False).first).to_be_visible()
+    expect(page.locator(".trouble code", has_text="make setup").first).to_be_visible()
     page.get_by_text("Another program holds the GPU's memory").click()
     expect(page.get_by_text("nvidia-smi lists it", exact=False)).to_be_visible()
 
@@ -157,6 +157,27 @@ def test_a_running_run_is_followed_and_what_was_opened_stays_open(
     expect(settings).to_have_attribute("open", "")
     page.get_by_role("button", name="Pause updates").click()
     expect(page.get_by_role("button", name="Resume updates")).to_be_visible()
+
+
+def test_a_run_can_be_cloned_with_its_settings(page: Any, runs: dict[str, str]) -> None:
+    page.goto(f"/run?id={runs['finished']}")
+    page.get_by_role("link", name="Clone with changes").click()
+    page.wait_for_url(re.compile(rf"like={runs['finished']}"))
+    expect(page.get_by_role("spinbutton", name="Steps", exact=True)).to_have_value(str(STEPS))
+    expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    page.goto("/?like=nobody")
+    expect(page.locator("#plan").get_by_role("alert")).to_contain_text("does not exist")
+
+
+def test_a_run_that_memory_ended_offers_what_needs_less(page: Any, runs: dict[str, str]) -> None:
+    page.goto(f"/run?id={runs['failed']}")
+    ways = page.get_by_role("heading", name="What would need less memory")
+    expect(ways).to_be_visible()
+    page.get_by_role("link", name="Launch again with the change").first.click()
+    page.wait_for_url(re.compile("with="))
+    page.get_by_text("Advanced").click()
+    expect(page.get_by_label("Gradient checkpointing")).to_be_checked()
+    expect(page.get_by_label("LoRA rank")).to_have_value("16")
 
 
 def test_an_unknown_run_says_what_to_do(page: Any) -> None:

@@ -117,7 +117,10 @@ def relaunch_links(run: Run, ways: Sequence[Remedy]) -> str:
         f"Launch again with the change</a>: {esc(way.sentence)}</li>"
         for way in ways
     )
-    return f'<ul class="advice">{items}</ul>'
+    return (
+        '<section class="panel-box ways" role="note"><h3>What would need less memory</h3>'
+        f'<ul class="advice">{items}</ul></section>'
+    )
 
 
 def log_panel(text: str) -> str:
