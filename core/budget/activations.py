@@ -1,8 +1,8 @@
 """Bytes that come and go in a forward and backward pass: activations and the language-model head.
 
 Two moments can be the fullest. At the end of the forward pass the head works while every layer's kept input is alive;
-later one layer is recomputed and differentiated. A plan shows the larger. All figures are per token of the batch, so
-they grow in proportion to the micro-batch.
+later one layer is recomputed and differentiated. A plan shows the larger. All figures are per token, so they
+grow in proportion to the micro-batch.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Batch:
     """One forward and backward pass.
 
     tokens         of the whole batch
+    worked_tokens  of these, those that the backward pass works on at one time
     scored_tokens  those that go through the language-model head
     mask_columns   width of the attention mask; 0 where plain causal attention needs none
     recomputed     gradient checkpointing
@@ -30,6 +31,7 @@ class Batch:
     """
 
     tokens: int
+    worked_tokens: int
     scored_tokens: int
     mask_columns: int
     recomputed: bool
@@ -46,6 +48,7 @@ def batch_of(setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batc
     fp32 = setting.adapter_dtype == "fp32"
     return Batch(
         tokens=setting.batch_tokens,
+        worked_tokens=setting.pack_tokens,
         scored_tokens=setting.scored_tokens,
         mask_columns=setting.row_tokens if setting.padded or setting.packed else 0,
         recomputed=setting.gradient_checkpointing,
@@ -71,8 +74,8 @@ def backward_lines(geometry: Geometry, batch: Batch) -> tuple[Line]:
     """Activations while the layers are differentiated; the head is done by then."""
     each = in_flight_per_token(geometry, batch)
     how = "one layer recomputed" if batch.recomputed else "gradients in flight"
-    formula = f"{_kept_in_words(geometry, batch)} + {how} {each:,} bytes a token"
-    return (Line("activations", kept(geometry, batch) + each * batch.tokens, formula, MEASURED),)
+    formula = f"{_kept_in_words(geometry, batch)} + {how} {batch.worked_tokens:,} tokens x {each:,} bytes"
+    return (Line("activations", kept(geometry, batch) + each * batch.worked_tokens, formula, MEASURED),)
 
 
 def kept(geometry: Geometry, batch: Batch) -> int:

@@ -83,6 +83,7 @@ def _batch(row: "_Reader", modules: tuple[str, ...], count: int) -> Batch:
     given = row.get("logit_bytes", None)
     return Batch(
         tokens=sequences * row.count("tokens_per_sequence"),
+        worked_tokens=sequences * row.count("tokens_per_sequence"),
         scored_tokens=sequences * row.count("scored_tokens_per_sequence"),
         mask_columns=0,  # flash attention over full rows
         recomputed=row.flag("gradient_checkpointing"),

@@ -48,6 +48,7 @@ MASK_SHARED, MASK_LAYER = 1, 2
 # Mixture of experts, for each of the experts a token is sent to (measured on Qwen3-MoE and Mixtral shapes).
 EXPERT_WORKING_I, EXPERT_WORKING_H, SPARSE_WORKING_H = 8, 7, 19
 EXPERT_SAVED_I, EXPERT_SAVED_H = 6, 2
+PACK_TOKENS = 4096  # token positions of packed rows computed together (core/worker/training/packing.py)
 AUTOCAST_COPY = 2  # bytes for each number of an fp32 adapter: autocast's bf16 copy, alive until the forward pass ends
 
 # --- language-model head ---------------------------------------------------------------------------------------------
@@ -88,9 +89,9 @@ LARGEST_GRAPH_TOKENS = 512
 DRIVER_BYTES = 480 * MIB  # nvidia-smi's total less what cudaMemGetInfo calls total (H100: 81559 and 81079 MiB)
 CONTEXT_BYTES = 749 * MIB  # CUDA context with cuBLAS loaded (H100, torch 2.11)
 PROCESS_BYTES = 768 * MIB  # resident memory of a Python process with torch, TRL and vLLM imported, no model (Linux)
-# The allocator holds more than it hands out: published runs reserve 1.08 to 1.17 times what they allocate, of which
-# about half comes and goes, so a quarter of that half; 0.06 was measured with expandable segments.
-FRAGMENTATION = 0.25
+# The allocator holds more than it hands out, in proportion to what comes and goes: measured with expandable segments,
+# which workers are started with (published runs without them reserve 1.08 to 1.17 times what they allocate).
+FRAGMENTATION = 0.06
 # glibc keeps what a CPU run frees: SmolLM2 135M peaked at 1.6 to 1.9 times what was alive, over batches of 800 to
 # 8000 tokens. With MALLOC_MMAP_THRESHOLD_=131072 it gave everything back (1.0 to 1.1 times) at a third of the speed.
 CPU_FRAGMENTATION = 0.8

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from core.budget.constants import ENGINE_RANKS, MAX_SEQUENCES
+from core.budget.constants import ENGINE_RANKS, MAX_SEQUENCES, PACK_TOKENS
 from core.budget.geometry import LINEAR_MODULES, MLP
 from core.errors import InvalidInput
 
@@ -128,6 +128,14 @@ class Setting:
         """Tokens in one forward pass. Packing counts each prompt once a group instead of once a completion."""
         prompts = self.micro_batch // self.group_size if self.packed else self.micro_batch
         return prompts * self.prompt_tokens + self.scored_tokens
+
+    @property
+    def pack_tokens(self) -> int:
+        """Tokens that the backward pass works on at one time: one pack of whole groups, or the whole batch."""
+        if not self.packed:
+            return self.batch_tokens
+        groups = min(self.micro_batch // self.group_size, max(1, PACK_TOKENS // self.row_tokens))
+        return groups * self.row_tokens
 
     @property
     def scored_tokens(self) -> int:

@@ -70,6 +70,8 @@ def main(engine_name: str, folder: str) -> None:
     engine.sync()
     broken = broken_ways(engine) if way in ("merged", "slot") else {}
     caught = {}
+    if broken:
+        engine._way.leave()  # type: ignore[attr-defined]
     for fault, broken_way in broken.items():
         kept, engine._way = engine._way, broken_way  # type: ignore[attr-defined]
         broken_way.connect(policy)

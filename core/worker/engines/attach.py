@@ -4,7 +4,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from core.config import RunConfig
-from core.errors import RunError
+from core.errors import InvalidInput, RunError
 from core.worker.engines.engine import InferenceEngine, kept_random_state
 from core.worker.engines.transformers import TransformersEngine
 
@@ -36,6 +36,8 @@ def _start(kind: type, config: RunConfig, folder: str, device: torch.device) -> 
     with kept_random_state():
         try:
             engine: InferenceEngine = kind(config, folder, device)
+        except InvalidInput:
+            raise
         except Exception as error:
             raise RunError(
                 "engine-start",

@@ -32,6 +32,8 @@ class VllmEngine:
     notice = ""
 
     def __init__(self, config: RunConfig, folder: str, device: torch.device, **options: Any) -> None:
+        if config.sleep_kv_cache:
+            nap.check_can_nap()
         on_cpu = device.type == "cpu"
         wanted = ("slot", "merged") if config.adapter_sync == "auto" else (config.adapter_sync,)
         self.ways: tuple[str, ...] = ("merged",) if on_cpu and config.adapter_sync == "auto" else wanted

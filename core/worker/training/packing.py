@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-# Token positions (rows x longest row) computed together; more only costs memory, since short rows are padded.
-PACK_TOKENS = 4096
+from core.budget.constants import PACK_TOKENS
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,10 @@ def split_groups(input_ids: torch.Tensor, attention_mask: torch.Tensor, completi
 
 
 def packs(groups: Sequence[PackedGroup], budget: int = PACK_TOKENS) -> Iterator[Pack]:
-    """The groups in order, as many in a pack as fit into `budget` token positions, one at least."""
+    """The groups in order, as many in a pack as fit into `budget` token positions (rows x longest row), one at least.
+
+    More would only cost memory: short rows are padded, and the backward pass works on one pack at a time.
+    """
     waiting: list[PackedGroup] = []
     for group in groups:
         longest = max(group.length, *(other.length for other in waiting)) if waiting else group.length
