@@ -15,7 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
-from core.bench import bench_plan
+from core.bench import bench_generation, bench_plan, bench_step
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
@@ -262,6 +262,26 @@ def doctor(
 def bench_planning(as_json: Json = False) -> None:
     """How long a memory plan takes."""
     found = bench_plan(load_settings())
+    _show(as_json, found, reports.to_json(found))
+
+
+@bench.command("generation")
+def bench_generating(
+    repeats: Annotated[int, typer.Option(help="Runs of which the median counts.", min=1, max=99)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Tokens per second against plain generate, on the CPU and the built-in model. Takes a quarter of an hour."""
+    found = bench_generation(load_settings(), repeats)
+    _show(as_json, found, reports.to_json(found))
+
+
+@bench.command("step")
+def bench_stepping(
+    steps: Annotated[int, typer.Option(help="Measured steps of each contender.", min=1, max=99)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Seconds a step against stock TRL, on the CPU and the demo recipe. Takes a quarter of an hour."""
+    found = bench_step(load_settings(), steps)
     _show(as_json, found, reports.to_json(found))
 
 

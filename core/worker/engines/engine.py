@@ -13,13 +13,18 @@ from peft import PeftModel
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample. `seed` decides the draw completely: the same prompts and seed give the same tokens."""
+    """How to sample. `seed` decides the draw completely: the same prompts and seed give the same tokens.
+
+    lengths  exactly so many tokens for each completion in turn, whatever they are: to measure with. Empty: the model
+             ends a completion, or max_tokens does
+    """
 
     temperature: float
     top_p: float
     top_k: int
     max_tokens: int
     seed: int
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

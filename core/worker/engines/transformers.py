@@ -1,8 +1,17 @@
 """transformers' generate on the policy itself: slow, always there."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from peft import PeftModel
-from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
@@ -54,6 +63,7 @@ class TransformersEngine:
                 max_new_tokens=sampling.max_tokens,
                 pad_token_id=pad,
                 logits_processor=LogitsProcessorList([*_warpers(sampling), watcher]),
+                **_exactly(sampling.lengths, longest),
             )
         policy.train(was_training)
         completions = output[:, longest:]  # (B, T)
@@ -61,6 +71,11 @@ class TransformersEngine:
         logprobs = torch.stack(watcher.logprobs, dim=1)  # (B, T)
         stops = set(_as_list(policy.generation_config.eos_token_id) + _as_list(self._tokenizer.eos_token_id))
         samples = [_cut(ids.tolist(), lps.tolist(), stops) for ids, lps in zip(completions, logprobs, strict=True)]
+        if sampling.lengths:
+            samples = [
+                Sample(tuple(ids[:length].tolist()), tuple(lps[:length].tolist()), "length")
+                for ids, lps, length in zip(completions, logprobs, sampling.lengths, strict=True)
+            ]
         return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
 
     def rest(self) -> None:
@@ -68,6 +83,23 @@ class TransformersEngine:
 
     def close(self) -> None:
         self._policy = None
+
+
+class StopAt(StoppingCriteria):
+    """Ends each row after its own number of tokens."""
+
+    def __init__(self, prompt_length: int, lengths: Sequence[int]) -> None:
+        self._ends = torch.tensor([prompt_length + length for length in lengths])
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        return input_ids.shape[1] >= self._ends.to(input_ids.device)
+
+
+def _exactly(lengths: Sequence[int], prompt_length: int) -> dict[str, Any]:
+    """Arguments of generate that end each row where it is told and nowhere else."""
+    if not lengths:
+        return {}
+    return {"eos_token_id": None, "stopping_criteria": StoppingCriteriaList([StopAt(prompt_length, lengths)])}
 
 
 class _SampledLogprobs(LogitsProcessor):

@@ -79,26 +79,23 @@ class VllmEngine:
 
     def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
         self._wake()
-        parameters = SamplingParams(
-            n=group_size,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            max_tokens=sampling.max_tokens,
-            logprobs=0,
-            detokenize=False,  # completions travel as token ids
-        )
+        if sampling.lengths:  # each completion its own request: what vLLM makes of n completions anyway
+            prompts = [ids for ids in prompts for _ in range(group_size)]
+            wanted = [_parameters(sampling, max_tokens=length, ignore_eos=True) for length in sampling.lengths]
+        else:
+            wanted = [_parameters(sampling, n=group_size, max_tokens=sampling.max_tokens)] * len(prompts)
         with kept_random_state():
             # One draw from the global generator for the whole batch; a seed in each request samples row by row.
             self._llm.reset_prefix_cache()
             seed_everything(sampling.seed)
             outputs = self._llm.generate(
                 [{"prompt_token_ids": ids} for ids in prompts],
-                parameters,
+                wanted,
                 use_tqdm=False,
                 lora_request=self._way.request(),
             )
-        return [[_sample(completion) for completion in output.outputs] for output in outputs]
+        samples = [_sample(completion) for output in outputs for completion in output.outputs]
+        return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
 
     def rest(self) -> None:
         if self._naps and not self._asleep:
@@ -134,6 +131,17 @@ def _memory(config: RunConfig, on_cpu: bool) -> dict[str, Any]:
 
 def _slot(config: RunConfig) -> dict[str, Any]:
     return {"enable_lora": True, "max_loras": 1, "max_lora_rank": config.engine_rank}
+
+
+def _parameters(sampling: Sampling, **options: Any) -> SamplingParams:
+    return SamplingParams(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        logprobs=0,
+        detokenize=False,  # completions travel as token ids
+        **options,
+    )
 
 
 def _sample(completion: Any) -> Sample:
