@@ -1,0 +1,180 @@
+"""`python -m core.worker.benches.step STEPS`: a step of the demo recipe here and in stock TRL, each in its own process.
+
+stock_best is GRPOTrainer with bf16 weights and autocast, stock_default with its defaults (fp32); both sample with HF
+generate, which is what TRL can do on a CPU. All train on the same prompts with the same rewards and batch.
+"""
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from core.config import RunConfig
+from core.recipes import compose, get_recipe
+from core.settings import load_settings, set_engine_environment
+
+# Longest completions, in tokens: the recipe's own, and 64.
+WORKLOADS: tuple[dict[str, Any], ...] = ({}, {"completion_tokens": 64})
+CONTENDERS = ("stock_best", "stock_default", "grouper")
+# The first steps of a process warm it up.
+WARM_UP = 2
+
+
+def main(steps: int) -> None:
+    results = []
+    for overrides in WORKLOADS:
+        told = {name: _in_its_own_process(name, steps, overrides) for name in CONTENDERS}
+        medians = {name: found["seconds"] for name, found in told.items()}
+        config = _config(steps, overrides)
+        results.append(
+            {
+                "workload": {
+                    "recipe": config.recipe,
+                    "prompts_per_step": config.prompts_per_step,
+                    "group_size": config.group_size,
+                    "completion_tokens": config.completion_tokens,
+                    "sampled_tokens": {name: found["tokens"] for name, found in told.items()},
+                },
+                "medians": {name: round(seconds, 3) for name, seconds in medians.items()},
+                "ratio_best": round(medians["stock_best"] / medians["grouper"], 2),
+                "ratio_default": round(medians["stock_default"] / medians["grouper"], 2),
+                "phases": told["grouper"]["phases"],
+                "floor": told["grouper"]["floor"],
+            }
+        )
+        sys.stderr.write(json.dumps(results[-1]) + "\n")
+    sys.stdout.write(json.dumps({"results": results, "steps": steps}) + "\n")
+
+
+def _in_its_own_process(name: str, steps: int, overrides: dict[str, Any]) -> dict[str, Any]:
+    sys.stderr.write(f"{name}, {overrides or 'as the recipe has it'}\n")
+    command = [sys.executable, "-W", "ignore", "-m", __spec__.name, name, str(steps), json.dumps(overrides)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _config(steps: int, overrides: dict[str, Any]) -> RunConfig:
+    overrides = {"fast_inference": "on", "steps": steps + WARM_UP, **overrides}
+    return compose("addition", "smollm2-135m", "cpu", overrides)
+
+
+def grouper(config: RunConfig) -> dict[str, Any]:
+    """Median seconds of this project's steps, their phases, and the floor of the work they did."""
+    from core.worker.benches.floor import measure_floor
+    from core.worker.loading import Progress, load_policy
+    from core.worker.training.data import choose_examples
+    from core.worker.training.trainer import PolicyTrainer
+
+    floor = measure_floor()
+    loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
+    recipe = get_recipe(config.recipe)
+    examples = choose_examples(recipe, config, loaded.tokenizer)
+    ends, kept = [time.perf_counter()], []
+
+    def on_step(sampled: Any) -> bool:
+        ends.append(time.perf_counter())
+        kept.append(sampled.step)
+        return False
+
+    with tempfile.TemporaryDirectory() as folder:
+        PolicyTrainer(loaded, config, recipe, examples, Path(folder), lambda phase: None, on_step).train()
+    parameters = loaded.policy.get_base_model().num_parameters()
+    lengths = [completion.length for group in kept[-1].groups for completion in group.completions]
+    prompts = sum(len(group.prompt_token_ids) for group in kept[-1].groups)
+    trained = prompts + sum(lengths)
+    least = floor.decode(parameters, lengths) + floor.forward(parameters, prompts) + floor.update(parameters, trained)
+    phases = {
+        name: round(statistics.median(step.seconds.get(name, 0.0) for step in kept[WARM_UP:]), 3)
+        for name in ("sync", "generate", "update")
+    }
+    tokens = [sum(completion.length for group in step.groups for completion in group.completions) for step in kept]
+    loaded.engine.close()
+    return {"seconds": _median(ends), "tokens": tokens[WARM_UP:], "phases": phases, "floor": round(least, 3)}
+
+
+def stock(config: RunConfig, best: bool) -> dict[str, Any]:
+    """Median seconds of stock TRL's steps."""
+    import torch
+    from peft import LoraConfig
+    from transformers import TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    from core.catalogue import load_catalogue
+    from core.models import locate
+    from core.worker.loading.weights import fetch_folder, load_tokenizer
+    from core.worker.training.data import as_dataset, choose_examples
+    from core.worker.training.scoring import ScoreSheet
+
+    folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
+    tokenizer, recipe = load_tokenizer(folder), get_recipe(config.recipe)
+    examples = choose_examples(recipe, config, tokenizer)
+    ends: list[float] = []
+    tokens: list[int] = []
+
+    class Clock(TrainerCallback):
+        def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+            ends.append(time.perf_counter())
+
+        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+            ends.append(time.perf_counter())
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            if logs and "completions/mean_length" in logs:
+                tokens.append(round(logs["completions/mean_length"] * config.batch_size))
+
+    with tempfile.TemporaryDirectory() as scratch:
+        GRPOTrainer(
+            model=folder,
+            reward_funcs=ScoreSheet(recipe, examples).functions(),
+            args=GRPOConfig(
+                output_dir=scratch,
+                max_steps=config.steps,
+                seed=config.seed,
+                use_cpu=True,
+                bf16=best,
+                model_init_kwargs={"dtype": torch.bfloat16 if best else torch.float32},
+                per_device_train_batch_size=config.batch_size,
+                num_generations=config.group_size,
+                max_completion_length=config.completion_tokens,
+                learning_rate=config.learning_rate,
+                gradient_checkpointing=False,
+                reward_weights=list(recipe.weights({}).values()),
+                shuffle_dataset=False,
+                logging_steps=1,
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=as_dataset(examples),
+            processing_class=tokenizer,
+            peft_config=LoraConfig(
+                r=config.rank,
+                lora_alpha=config.lora_alpha,
+                target_modules=list(config.target_modules),
+                task_type="CAUSAL_LM",
+            ),
+            callbacks=[Clock()],
+        ).train()
+    return {"seconds": _median(ends), "tokens": tokens[WARM_UP:]}
+
+
+def _median(ends: list[float]) -> float:
+    taken = [end - before for before, end in itertools.pairwise(ends)]
+    return statistics.median(taken[WARM_UP:])
+
+
+if __name__ == "__main__":
+    if sys.argv[1].isdigit():
+        main(int(sys.argv[1]))
+    else:
+        set_engine_environment(1)
+        asked = _config(int(sys.argv[2]), json.loads(sys.argv[3]))
+        found = grouper(asked) if sys.argv[1] == "grouper" else stock(asked, best=sys.argv[1] == "stock_best")
+        sys.stdout.write(json.dumps(found) + "\n")
