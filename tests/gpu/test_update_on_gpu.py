@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from core.worker.training.forward import score_batch
+from core.worker.training.forward import score_batch, settle_kernels
 from core.worker.training.head import score_tokens
 
 pytestmark = pytest.mark.gpu
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.gpu
 @pytest.fixture(autouse=True)
 def full_precision() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
+    settle_kernels()
     torch.set_float32_matmul_precision("highest")
     yield
     torch.set_float32_matmul_precision(before)

@@ -25,6 +25,7 @@ from core.worker.loading import Loaded
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import PLAIN_TEMPLATE, attach_adapter, load_tokenizer
 from core.worker.memory import held
+from core.worker.training.forward import settle_kernels
 from core.worker.training.trainer import PolicyTrainer
 
 
@@ -84,6 +85,7 @@ def measure_rows(
 
 def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> dict[str, Any]:
     """Three steps of the product's own trainer; peaks by phase, seconds by phase, and the plan."""
+    settle_kernels()
     ways = engine.ways
     if config.adapter_sync != "auto":
         engine.ways = (config.adapter_sync,)

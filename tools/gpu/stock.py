@@ -25,8 +25,10 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
     from core.worker.loading import Loaded
     from core.worker.loading.shared import share_base
     from core.worker.loading.weights import attach_adapter, load_base
+    from core.worker.training.forward import settle_kernels
     from core.worker.training.trainer import PolicyTrainer
 
+    settle_kernels()
     folder = model_folder(str(common["model"]), work, tokenizer)
     save_random(folder)
     config = make_config({"recipe": "addition", "steps": STEPS, **common, **changes})

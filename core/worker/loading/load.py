@@ -15,6 +15,7 @@ from core.worker.engines import InferenceEngine, attach_engine
 from core.worker.loading.progress import Progress
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import attach_adapter, fetch_folder, load_base, load_tokenizer
+from core.worker.training.forward import settle_kernels
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Lo
     Raises InvalidInput for a model that cannot be had or served, RunError when the engine does not start.
     """
     device = torch.device("cuda" if torch.cuda.is_available() and config.gpu != "cpu" else "cpu")
+    settle_kernels()
     with progress.phase("find model"):
         source = locate(config.model, load_catalogue(), settings.models)
         folder = fetch_folder(source)

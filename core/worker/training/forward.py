@@ -10,6 +10,15 @@ from core.worker.training.head import score_tokens
 from core.worker.training.packing import Pack, PackedGroup, packs, split_groups
 
 
+def settle_kernels() -> None:
+    """Keeps cuDNN's attention out of this process.
+
+    It is what torch prefers on Hopper, and it plans its kernels anew for every length of a row. Packs have another
+    length every step; torch's own memory-efficient kernels take any length and any mask as they come.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 @dataclass(frozen=True)
 class Scored:
     """logprobs, entropies: (B, T) in fp32, zero where `kept` (B, T) is False: padding and groups left out.
