@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from tests_support import a_step
 
@@ -17,6 +19,7 @@ from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
 from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, open_database, recording
+from core.store.database import MIGRATIONS
 from core.store.tables import metadata
 
 CONFIG = make_config({"model": "smollm2-135m", "recipe": "addition", "rank": 16})
@@ -303,24 +306,31 @@ def test_a_copy_is_whole_while_others_write(database: Database, tmp_path: Path) 
 
 def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
-    path = settings.home / "grouper.db"
-    old = open_database(settings.database_url)
-    run_id = queue(old)
-    old.close()
-    with closing(sqlite3.connect(path)) as connection:  # as the first release left it
-        for column in ("facts", "attempt", "queued_at", "sync"):
-            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
-        connection.commit()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(settings.database_url)
+    with engine.begin() as connection:  # as the first release left it
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = {"id": "old", "name": "old run", "status": "completed", "config": CONFIG.to_json(), "created_at": 5.0}
+        connection.execute(
+            sa.text(
+                "INSERT INTO runs (id, name, status, config, created_at) VALUES "
+                "(:id, :name, :status, :config, :created_at)"
+            ),
+            row,
+        )
+    engine.dispose()
     opened = open_database(settings.database_url)
     with opened.reading() as connection:
-        run = browsing.get_run(connection, run_id)
+        run = browsing.get_run(connection, "old")
+        assert connection.execute(sa.text("SELECT queued_at FROM runs")).scalar_one() == 5.0
     opened.close()
     assert (run.attempt, run.facts, run.config) == (1, {}, CONFIG)
     (copy,) = settings.home.glob("grouper.db.before-*")
-    with closing(sqlite3.connect(copy)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
-        assert connection.execute("SELECT id FROM runs").fetchone() == (run_id,)
+    with closing(sqlite3.connect(copy)) as old:
+        assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert old.execute("SELECT id FROM runs").fetchone() == ("old",)
 
 
 def test_what_is_committed_is_on_the_disk(database: Database) -> None:

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,19 @@ def test_a_damaged_checkpoint_is_passed_over(model: Path, whole: dict[str, Any],
     assert [one.step for one in kept][-3:] == [6, 9, 12]
     assert all(Path(one.path).is_dir() for one in kept)
     assert ended.step >= 7
+
+
+def test_with_the_engine_attached_too(make_home: Callable[[str], Settings]) -> None:
+    """The built-in model sampled by vLLM: the engine's own state is none that a run depends on."""
+    changes: dict[str, Any] = {"fast_inference": "on", "steps": 6, "save_steps": 2, "prompts_per_step": 2}
+    runs = []
+    for name, disturbed in (("whole", False), ("killed", True)):
+        settings = make_home(name)
+        _, run = start(settings.home, Path("smollm2-135m"), **changes)
+        if disturbed:
+            wait_for_log(settings, run, "step 5/6")
+            kill(settings, run)
+            resume(settings, run)
+        assert wait_for_end(settings).status is RunStatus.COMPLETED, log_of(settings, run)[-3000:]
+        runs.append(contents(settings, run))
+    same(runs[1], runs[0])

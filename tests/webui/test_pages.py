@@ -177,7 +177,7 @@ def test_a_run_that_memory_ended_offers_what_needs_less(page: Any, runs: dict[st
     page.wait_for_url(re.compile("with="))
     page.get_by_text("Advanced").click()
     expect(page.get_by_label("Gradient checkpointing")).to_be_checked()
-    expect(page.get_by_label("LoRA rank")).to_have_value("16")
+    expect(page.get_by_role("combobox", name="LoRA rank")).to_have_value("16")
 
 
 def test_an_unknown_run_says_what_to_do(page: Any) -> None:
