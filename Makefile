@@ -31,10 +31,11 @@ unit:
 
 test: lint
 	@$(BIN)/python tools/browser.py
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not long"
 
 faults:
 	@$(SETUP) --with test
+	@$(BIN)/pytest -m long
 	@PYTHONPATH=.:tests $(BIN)/python -W ignore tests/faults/campaign.py
 
 bench:

@@ -16,7 +16,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 PROGRAM = Path(__file__).with_name("sample_program.py")
 
 
-@pytest.fixture(scope="module", params=["vllm-merged", "vllm-slot", "vllm-written", "transformers"])
+@pytest.fixture(
+    scope="module",
+    params=["vllm-merged", pytest.param("vllm-slot", marks=pytest.mark.long), "vllm-written", "transformers"],
+)
 def told(request: pytest.FixtureRequest, demo: Demo) -> dict[str, Any]:
     folder = demo.settings.models / "smollm2-135m"
     result = subprocess.run(

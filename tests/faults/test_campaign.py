@@ -10,7 +10,7 @@ import pytest
 
 from core.settings import PROJECT
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 def test_one_of_each_fault_is_survived() -> None:

@@ -17,10 +17,9 @@ from core.runs import RunStatus
 from core.settings import PROJECT, Settings, load_settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-PHASES = (
-    "find model", "start engine", "read weights", "attach adapter", "hash base weights", "prepare data",
-    "try packing", "prove adapter live",
-)  # fmt: skip
+TRIED_PHASES = ("start engine", "prove adapter live")
+OTHER_PHASES = ("find model", "read weights", "attach adapter", "hash base weights", "prepare data", "try packing")
+PHASES = (*TRIED_PHASES, *(pytest.param(phase, marks=pytest.mark.long) for phase in OTHER_PHASES))
 MIB = 2**20
 
 
@@ -55,7 +54,7 @@ def test_a_killed_conversion_is_swept_and_made_again(tmp_path: Path) -> None:
     assert "model.safetensors" in manifest["files"]
 
 
-@pytest.mark.parametrize("phase", ["start engine", "try packing"])
+@pytest.mark.parametrize("phase", ["start engine", pytest.param("try packing", marks=pytest.mark.long)])
 def test_a_worker_told_to_terminate_while_it_loads_stops(prepared: Settings, phase: str) -> None:
     run = launch(prepared, "--steps", "100")
     wait_for_log(prepared, run, f"{phase}: about")

@@ -52,7 +52,7 @@ def kill(settings: Settings, run: Run) -> Run:
     return ended
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_at_random_moments_and_resumed(model: Path, whole: dict[str, Any], tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     settings, run = start(tmp_path / "home", model)
