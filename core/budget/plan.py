@@ -44,7 +44,8 @@ class Plan:
 
     @property
     def peak_phase(self) -> str:
-        return max(self.phases, key=lambda phase: phase.total_bytes).name
+        """The fullest phase; of equal ones the last, since the others only keep what it took."""
+        return max(reversed(self.phases), key=lambda phase: phase.total_bytes).name
 
     @property
     def fits(self) -> bool:
