@@ -1,5 +1,6 @@
 """The ways in which the adapter reaches vLLM: merged into its weights, or in an adapter slot beside them."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
@@ -28,8 +29,8 @@ class Way(Protocol):
         """What vLLM wants beside a prompt: a LoRARequest, or None."""
 
 
-class ReloadedWeights:
-    """Merged weights through vLLM's own weight loader, which knows every layout; the only way in on a CPU."""
+class MergedWeights:
+    """The adapter merged into the base weights, all of them sent to the engine by `_send`."""
 
     name = "merged"
 
@@ -40,41 +41,34 @@ class ReloadedWeights:
         self._policy = policy
 
     def push(self) -> None:
-        self._reload(merged_weights(self._policy))
+        self._send(merged_weights(self._policy))
 
     def leave(self) -> None:
-        self._reload(base_weights(self._policy))
+        self._send(base_weights(self._policy))
 
     def request(self) -> None:
         return None
 
-    def _reload(self, weights: Any) -> None:
+    def _send(self, weights: Iterator[tuple[str, torch.Tensor]]) -> None:
+        raise NotImplementedError
+
+
+class ReloadedWeights(MergedWeights):
+    """Through vLLM's own weight loader, which knows every layout; the only way in on a CPU."""
+
+    def _send(self, weights: Iterator[tuple[str, torch.Tensor]]) -> None:
         self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
 
 
-class WrittenWeights:
-    """Merged weights written straight into the engine's matrices: nothing is allocated, CUDA graphs stay valid."""
-
-    name = "merged"
+class WrittenWeights(MergedWeights):
+    """Straight into the engine's matrices: nothing is allocated, CUDA graphs stay valid."""
 
     def __init__(self, llm: Any) -> None:
-        self._llm = llm
+        super().__init__(llm)
         self._views: dict[str, torch.Tensor] = {}
 
-    def connect(self, policy: PeftModel) -> None:
-        self._policy = policy
-
-    def push(self) -> None:
-        self._write(merged_weights(self._policy))
-
-    def leave(self) -> None:
-        self._write(base_weights(self._policy))
-
-    def request(self) -> None:
-        return None
-
     @torch.inference_mode()
-    def _write(self, weights: Any) -> None:
+    def _send(self, weights: Iterator[tuple[str, torch.Tensor]]) -> None:
         if not self._views:
             shapes = projection_shapes(self._policy)
             [self._views] = self._llm.apply_model(lambda model: weight_views(model, shapes))
