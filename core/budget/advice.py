@@ -77,13 +77,11 @@ def advice(geometry: Geometry, gpu: GpuProfile, setting: Setting, levers: Sequen
                 found[names] = change
             if len(found) == WANTED:
                 return tuple(found.values())
-        if found:
-            break
     return tuple(found.values())
 
 
 def _stages(levers: list[str]) -> Iterator[list[tuple[str, ...]]]:
-    """Sets of levers to try, in stages; a later stage only when the earlier ones found nothing."""
+    """Sets of levers to try, in stages; a later stage only while the earlier ones have not found enough."""
     mild = [lever for lever in levers if lever != LAST_RESORT]
     last = (LAST_RESORT,) * (LAST_RESORT in levers)
     singles, pairs, triples = ([*combinations(mild, size)] for size in (1, 2, 3))
