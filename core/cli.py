@@ -15,7 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
-from core.bench import bench_generation, bench_plan, bench_step
+from core.bench import bench_generation, bench_learning, bench_plan, bench_step
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
@@ -282,6 +282,17 @@ def bench_stepping(
 ) -> None:
     """Seconds a step against stock TRL, on the CPU and the demo recipe. Takes a quarter of an hour."""
     found = bench_step(load_settings(), steps)
+    _show(as_json, found, reports.to_json(found))
+
+
+@bench.command("learning")
+def bench_learns(
+    steps: Annotated[int, typer.Option(help="Steps of each run.", min=4, max=999)] = 16,
+    seeds: Annotated[int, typer.Option(help="Runs of each contender, seeded 0, 1, ...", min=1, max=99)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Whether the demo learns as it does in stock TRL, by seed, in bf16 and NF4. Takes half an hour."""
+    found = bench_learning(load_settings(), steps, seeds)
     _show(as_json, found, reports.to_json(found))
 
 

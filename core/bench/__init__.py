@@ -1,6 +1,6 @@
 """Measurements of Grouper itself: medians of several runs, taking turns with what is compared. `grouper bench NAME`."""
 
 from core.bench.planning import bench_plan
-from core.bench.stack import bench_generation, bench_step
+from core.bench.stack import bench_generation, bench_learning, bench_step
 
-__all__ = ["bench_generation", "bench_plan", "bench_step"]
+__all__ = ["bench_generation", "bench_learning", "bench_plan", "bench_step"]

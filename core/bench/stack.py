@@ -25,6 +25,14 @@ def bench_step(settings: Settings, steps: int = 3) -> dict[str, Any]:
     return _run(settings, "step", str(steps))
 
 
+def bench_learning(settings: Settings, steps: int = 16, seeds: int = REPEATS) -> dict[str, Any]:
+    """Rewards by step of the demo recipe over several seeds, here in bf16 and NF4 and in stock TRL.
+
+    JSON: {results: {stock_best, grouper, grouper_nf4: {curves, began, ended, spread}}, steps, seeds}
+    """
+    return _run(settings, "learning", str(steps), str(seeds))
+
+
 def _run(settings: Settings, name: str, *arguments: str) -> dict[str, Any]:
     """Progress passes through to stderr. Raises GrouperError when the program fails."""
     command = [sys.executable, "-W", "ignore", "-m", f"core.worker.benches.{name}", *arguments]

@@ -17,8 +17,16 @@ from core.runs import RunStatus
 from core.settings import PROJECT, Settings, load_settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-TRIED_PHASES = ("start engine", "prove adapter live")
-OTHER_PHASES = ("find model", "read weights", "attach adapter", "hash base weights", "prepare data", "try packing")
+TRIED_PHASES = ("start engine",)
+OTHER_PHASES = (
+    "prove adapter live",
+    "find model",
+    "read weights",
+    "attach adapter",
+    "hash base weights",
+    "prepare data",
+    "try packing",
+)
 PHASES = (*TRIED_PHASES, *(pytest.param(phase, marks=pytest.mark.long) for phase in OTHER_PHASES))
 MIB = 2**20
 
@@ -37,6 +45,7 @@ def test_a_worker_killed_while_it_loads_leaves_nothing(prepared: Settings, phase
     assert half_written(prepared) == []
 
 
+@pytest.mark.long
 def test_a_killed_conversion_is_swept_and_made_again(tmp_path: Path) -> None:
     settings = load_settings({"GROUPER_HOME": str(tmp_path)})
     run = launch(settings, "--steps", "1")

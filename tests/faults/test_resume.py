@@ -118,6 +118,7 @@ def test_a_damaged_checkpoint_is_passed_over(model: Path, whole: dict[str, Any],
     assert ended.step >= 7
 
 
+@pytest.mark.long
 def test_with_the_engine_attached_too(make_home: Callable[[str], Settings]) -> None:
     """The built-in model sampled by vLLM: the engine's own state is none that a run depends on."""
     changes: dict[str, Any] = {"fast_inference": "on", "steps": 6, "save_steps": 2, "prompts_per_step": 2}

@@ -9,7 +9,7 @@ from core.jobs.stack import detected_gpu
 from core.settings import Settings, load_settings
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def gpu() -> str:
     """The profile of this machine's GPU."""
     profile = detected_gpu()
@@ -19,7 +19,7 @@ def gpu() -> str:
 
 
 @pytest.fixture(scope="session")
-def gpu_home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def gpu_home(gpu: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A state folder with the built-in model in it."""
     home = tmp_path_factory.mktemp("gpu")
     prepared = grouper(home, "prepare", timeout=TEN_MINUTES)

@@ -64,6 +64,7 @@ def test_what_does_not_pass_is_raised_at_once(patient: tuple[PatientStore, str])
         store.until_done(lambda: (_ for _ in ()).throw(OSError(errno.EACCES, "denied")))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_lock_held_longer_than_the_busy_timeout_is_waited_out(
     database: Database, patient: tuple[PatientStore, str]

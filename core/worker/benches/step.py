@@ -28,7 +28,7 @@ WARM_UP = 2
 def main(steps: int) -> None:
     results = []
     for overrides in WORKLOADS:
-        told = {name: _in_its_own_process(name, steps, overrides) for name in CONTENDERS}
+        told = {name: in_its_own_process(name, steps, overrides) for name in CONTENDERS}
         medians = {name: found["seconds"] for name, found in told.items()}
         config = _config(steps, overrides)
         results.append(
@@ -51,9 +51,19 @@ def main(steps: int) -> None:
     sys.stdout.write(json.dumps({"results": results, "steps": steps}) + "\n")
 
 
-def _in_its_own_process(name: str, steps: int, overrides: dict[str, Any]) -> dict[str, Any]:
+def in_its_own_process(name: str, steps: int, overrides: dict[str, Any]) -> dict[str, Any]:
+    """What one contender reports of `steps` steps after the first ones, with these settings of the recipe."""
     sys.stderr.write(f"{name}, {overrides or 'as the recipe has it'}\n")
-    command = [sys.executable, "-W", "ignore", "-m", __spec__.name, name, str(steps), json.dumps(overrides)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "core.worker.benches.step",
+        name,
+        str(steps),
+        json.dumps(overrides),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -95,7 +105,13 @@ def grouper(config: RunConfig) -> dict[str, Any]:
     }
     tokens = [sum(completion.length for group in step.groups for completion in group.completions) for step in kept]
     loaded.engine.close()
-    return {"seconds": _median(ends), "tokens": tokens[WARM_UP:], "phases": phases, "floor": round(least, 3)}
+    return {
+        "seconds": _median(ends),
+        "tokens": tokens[WARM_UP:],
+        "phases": phases,
+        "floor": round(least, 3),
+        "rewards": [step.metrics["reward"] for step in kept],
+    }
 
 
 def stock(config: RunConfig, best: bool) -> dict[str, Any]:
@@ -116,6 +132,7 @@ def stock(config: RunConfig, best: bool) -> dict[str, Any]:
     examples = choose_examples(recipe, config, tokenizer)
     ends: list[float] = []
     tokens: list[int] = []
+    rewards: list[float] = []
 
     class Clock(TrainerCallback):
         def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
@@ -127,6 +144,7 @@ def stock(config: RunConfig, best: bool) -> dict[str, Any]:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if logs and "completions/mean_length" in logs:
                 tokens.append(round(logs["completions/mean_length"] * config.batch_size))
+                rewards.append(logs["reward"])
 
     with tempfile.TemporaryDirectory() as scratch:
         GRPOTrainer(
@@ -162,7 +180,7 @@ def stock(config: RunConfig, best: bool) -> dict[str, Any]:
             ),
             callbacks=[Clock()],
         ).train()
-    return {"seconds": _median(ends), "tokens": tokens[WARM_UP:]}
+    return {"seconds": _median(ends), "tokens": tokens[WARM_UP:], "rewards": rewards}
 
 
 def _median(ends: list[float]) -> float:
