@@ -72,6 +72,9 @@ def launch(
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; empty: the recipe's.")] = None,
     fast_inference: Annotated[str | None, typer.Option(help="auto, on or off.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides data, adapter start and sampling.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, or a GPU by its number as cuda:1; empty: a free one.")
+    ] = None,
     assignments: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any config field.")] = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="A name for the run.")] = "",
     insist: Annotated[bool, typer.Option("--insist", help="Launch although the memory plan does not fit.")] = False,
@@ -79,7 +82,7 @@ def launch(
     as_json: Json = False,
 ) -> int:
     """Queue a run; its worker starts when the device is free."""
-    given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed}
+    given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed, "device": device}
     overrides = {**parse_assignments(assignments), **_set(given)}
     settings, database = _open()
     if like:

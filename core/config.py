@@ -37,6 +37,11 @@ class RunConfig(BaseModel):
 
     model: str = Field(min_length=1, max_length=300, description="Catalogue alias, Hub id or local folder.")
     gpu: str = Field("cpu", min_length=1, max_length=60, description="GPU profile the memory is planned for.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda:\d{1,3})$",
+        description="Where it runs: cpu, or a GPU by its number as cuda:1; auto takes the first that is free.",
+    )
     recipe: str = Field(min_length=1, max_length=60, description="What is trained on: data, prompt and rewards.")
     dataset: str = Field("", max_length=500, description="Local copy of the recipe's data; empty: the recipe's own.")
 
@@ -122,6 +127,11 @@ class RunConfig(BaseModel):
         if self.fast_inference != "off":
             self._check_ranks()
         self._check_sharing()
+        if self.device != "auto" and (self.device == "cpu") != (self.gpu == "cpu"):
+            problem = f"but the memory is planned for {self.gpu}"
+            raise InvalidInput(
+                "device", self.device, problem, "set device to auto, or gpu to the profile of the device"
+            )
         if self.batch_size % self.micro_batch or self.micro_batch % self.group_size:
             raise InvalidInput(
                 "per_device_train_batch_size",

@@ -23,6 +23,7 @@ class Settings:
     host, port    where the dashboard listens
     on_space      whether this is a Hugging Face Space (nothing on its disk outlives a restart)
     read_only     whether the dashboard may change anything
+    visible_gpus  the GPUs that CUDA_VISIBLE_DEVICES leaves to this installation; None: all of them
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Settings:
     port: int = 7860
     on_space: bool = False
     read_only: bool = False
+    visible_gpus: tuple[int, ...] | None = None
 
     @property
     def models(self) -> Path:
@@ -43,7 +45,7 @@ class Settings:
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from `GROUPER_HOME`, `GROUPER_DATABASE_URL`, `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`,
-    `GROUPER_READ_ONLY` and `SPACE_ID`.
+    `GROUPER_READ_ONLY`, `CUDA_VISIBLE_DEVICES` and `SPACE_ID`.
 
     Raises InvalidInput for a database that is not SQLite and for a port that is not a number.
     """
@@ -62,7 +64,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise InvalidInput("GRADIO_SERVER_PORT", port, "which is not a number", "write a port such as 7860")
     host = environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     read_only = environ.get("GROUPER_READ_ONLY", "") not in ("", "0")
-    return Settings(home, url, host, int(port), on_space, read_only)
+    return Settings(home, url, host, int(port), on_space, read_only, _gpu_numbers(environ.get("CUDA_VISIBLE_DEVICES")))
+
+
+def _gpu_numbers(visible: str | None) -> tuple[int, ...] | None:
+    """CUDA_VISIBLE_DEVICES as numbers: "0,2" -> (0, 2), "" -> (); None where it is not set or names GPUs otherwise."""
+    if visible is None:
+        return None
+    parts = [part.strip() for part in visible.split(",") if part.strip()]
+    if parts == ["-1"]:
+        return ()
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
 def page_environment(host: str, port: int, read_only: bool) -> dict[str, str]:
@@ -71,10 +83,16 @@ def page_environment(host: str, port: int, read_only: bool) -> dict[str, str]:
     return {**os.environ, **{name: value for name, value in chosen.items() if value}}
 
 
-def worker_environment(settings: Settings, token: str = "") -> dict[str, str]:
-    """The environment a worker is started with: this one, where the state is, and whose worker it is."""
+def worker_environment(settings: Settings, token: str = "", device: str = "") -> dict[str, str]:
+    """The environment a worker is started with: this one, where the state is, whose worker it is and on what device.
+
+    device  "cpu" or "cuda:N", which is then the only GPU the worker sees; empty: whatever this process sees
+    """
+    # CUDA would number GPUs by their speed, nvidia-smi numbers them by their place on the bus.
+    seen = {"CUDA_VISIBLE_DEVICES": device.partition(":")[2], "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if device else {}
     return {
         **os.environ,
+        **seen,
         RUN_TOKEN: token,
         "GROUPER_HOME": str(settings.home),
         "GROUPER_DATABASE_URL": settings.database_url,

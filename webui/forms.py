@@ -17,7 +17,7 @@ IDENTITY = ("model", "gpu", "recipe")  # what the starting values follow from
 MAIN = ("steps", "group_size", "prompts_per_step", "completion_tokens", "learning_rate", "fast_inference")
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Adapter and weights": ("lora_alpha", "max_lora_rank", "target_modules", "quantization"),
-    "Engine": ("gpu_memory_utilization", "kv_cache_gib", "adapter_sync", "share_weights", "sleep_kv_cache"),
+    "Engine": ("device", "gpu_memory_utilization", "kv_cache_gib", "adapter_sync", "share_weights", "sleep_kv_cache"),
     "Batch": ("prompt_tokens", "per_device_train_batch_size", "gradient_checkpointing"),
     "Sampling": ("temperature", "top_p", "top_k"),
     "Optimization": (

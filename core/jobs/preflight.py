@@ -5,6 +5,7 @@ import shutil
 from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import InvalidInput
+from core.jobs.devices import devices, usable
 from core.jobs.stack import detected_gpu, stack_report, vllm_problem
 from core.models import ModelSource, context_length, fetch_hub_file, locate, read_config
 from core.recipes import get_recipe
@@ -28,6 +29,10 @@ def check(settings: Settings, config: RunConfig) -> ModelSource:
     _check_stack(config)
     if profile.kind != "cpu" and detected_gpu().kind == "cpu":
         raise InvalidInput("gpu", config.gpu, "which this machine does not have", "choose cpu, or run on that machine")
+    present = devices(settings)
+    if not usable(config, present):
+        remedy = f"choose auto or one of {', '.join(present)}"
+        raise InvalidInput("device", config.device, "which this machine does not have", remedy)
     _check_disk(settings, config, model_config)
     return source
 

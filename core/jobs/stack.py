@@ -64,6 +64,12 @@ def detected_gpu() -> GpuProfile:
     return detect_gpu_profile(load_catalogue(), _nvidia_smi())
 
 
+@functools.cache
+def gpu_count() -> int:
+    """NVIDIA GPUs of this machine that have a driver."""
+    return len([line for line in (_nvidia_smi() or "").splitlines() if line.strip()])
+
+
 def _nvidia_smi() -> str | None:
     command = shutil.which("nvidia-smi")
     if command is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.errors import GrouperError
 from core.jobs.calibration import learn
+from core.jobs.devices import device_of, devices, next_start
 from core.jobs.obituary import why_it_ended
 from core.processes import end, family, identify, is_alive, oom_counter, oom_kills
 from core.runs import Failure, Run, RunStatus
@@ -70,7 +71,7 @@ class Supervisor:
 
 
 def tick(database: Database, settings: Settings, limits: Limits = LIMITS) -> None:
-    """One look: bury the dead, end what hangs, then start the next run if nothing runs."""
+    """One look: bury the dead, end what hangs, then start a waiting run whose device is free."""
     with database.reading() as connection:
         owned = [*browsing.active_runs(connection), *browsing.queued_runs(connection)]
     for run in owned:
@@ -115,18 +116,21 @@ def _hangs(run: Run, now: float, limits: Limits) -> bool:
 def _start_next(database: Database, settings: Settings) -> None:
     # Inside the write lock, so that two supervisors never start two workers.
     with database.writing() as connection:
-        waiting = browsing.queued_runs(connection)
-        if browsing.active_runs(connection) or not waiting or any(run.process for run in waiting):
+        queued = browsing.queued_runs(connection)
+        started = [*browsing.active_runs(connection), *(run for run in queued if run.process)]
+        waiting = [run for run in queued if run.process is None]
+        chosen = next_start(waiting, {device_of(run) for run in started}, devices(settings))
+        if chosen is None:
             return
-        run = waiting[0]
-        child = _spawn(settings, run.id)
+        run, device = chosen
+        child = _spawn(settings, run.id, device)
         _children[child.pid] = child
         lifecycle.assign(connection, run.id, identify(child.pid))
         counter = oom_counter(child.pid)
-        lifecycle.note(connection, run.id, oom_counter=counter, oom_kills=oom_kills(counter))
+        lifecycle.note(connection, run.id, device=device, oom_counter=counter, oom_kills=oom_kills(counter))
 
 
-def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
+def _spawn(settings: Settings, run_id: str, device: str) -> subprocess.Popen[bytes]:
     """A worker in its own session: it outlives this process, and its whole process group can be found."""
     folder = settings.run_folder(run_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +138,7 @@ def _spawn(settings: Settings, run_id: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "core.worker", run_id],
             cwd=PROJECT,
-            env=worker_environment(settings, run_id),
+            env=worker_environment(settings, run_id, device),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,

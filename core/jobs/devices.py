@@ -1,0 +1,37 @@
+"""Which device a waiting run gets. Each GPU takes one run at a time, and so does the CPU."""
+
+from collections.abc import Collection, Sequence
+
+from core.config import RunConfig
+from core.jobs.stack import gpu_count
+from core.runs import Run
+from core.settings import Settings
+
+CPU = "cpu"
+
+
+def devices(settings: Settings) -> tuple[str, ...]:
+    """The devices that runs may use here: "cpu", "cuda:0", "cuda:1", ..., numbered as nvidia-smi does."""
+    numbers = range(gpu_count()) if settings.visible_gpus is None else settings.visible_gpus
+    return (CPU, *(f"cuda:{number}" for number in numbers if number < gpu_count()))
+
+
+def usable(config: RunConfig, present: Sequence[str]) -> list[str]:
+    """Of the devices present those that this config may run on."""
+    if config.gpu == CPU:
+        return [CPU]
+    return [device for device in present if device != CPU and config.device in ("auto", device)]
+
+
+def device_of(run: Run) -> str:
+    """Where a started run works."""
+    return str(run.facts.get("device") or (CPU if run.config.gpu == CPU else "cuda:0"))
+
+
+def next_start(waiting: Sequence[Run], busy: Collection[str], present: Sequence[str]) -> tuple[Run, str] | None:
+    """The first waiting run that has a free device, and that device. One that waits for a GPU holds up no other."""
+    for run in waiting:
+        free = [device for device in usable(run.config, present) if device not in busy]
+        if free:
+            return run, free[0]
+    return None
