@@ -14,8 +14,7 @@ def merged_weights(policy: PeftModel) -> Iterator[tuple[str, torch.Tensor]]:
     """(name in the base checkpoint, W + lora_alpha / r * B A) for each linear layer of the decoder.
 
     Every projection is sent, with an adapter or without: the engine fuses q, k, v and gate, up into one matrix each
-    and takes them only whole. The sum is made in fp32 and rounded once to bf16; merging and unmerging in place
-    would round the base itself a little further every step.
+    and takes them only whole. Merging and unmerging in place would round the base itself a little further every step.
     """
     for name, module in _projections(policy):
         yield name, merged(module) if isinstance(module, LoraLayer) else module.weight.detach()
@@ -39,10 +38,12 @@ def projection_shapes(policy: PeftModel) -> dict[str, torch.Size]:
 
 @torch.no_grad()
 def merged(layer: LoraLayer, adapter: str = "default") -> torch.Tensor:
-    """(out, in) in bf16: the base weight of one layer with its adapter added."""
-    weight = base_weight(layer)
-    delta = layer.lora_B[adapter].weight.float() @ layer.lora_A[adapter].weight.float()
-    return torch.add(weight.float(), delta, alpha=layer.scaling[adapter]).to(torch.bfloat16)
+    """(out, in) in bf16: the base weight of one layer with its adapter added.
+
+    A and B are rounded to bf16 first, as autocast does in the trainer; the product adds up in fp32.
+    """
+    delta = layer.lora_B[adapter].weight.bfloat16() @ layer.lora_A[adapter].weight.bfloat16()
+    return torch.add(base_weight(layer).bfloat16(), delta, alpha=layer.scaling[adapter])
 
 
 def base_weight(layer: LoraLayer) -> torch.Tensor:
