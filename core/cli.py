@@ -15,7 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
-from core.bench import bench_generation, bench_learning, bench_plan, bench_step
+from core.bench import bench_generation, bench_learning, bench_pages, bench_plan, bench_step
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
@@ -296,6 +296,17 @@ def bench_learns(
 ) -> None:
     """Whether the demo learns as it does in stock TRL, by seed, in bf16 and NF4. Takes half an hour."""
     found = bench_learning(load_settings(), steps, seeds)
+    _show(as_json, found, reports.to_json(found))
+
+
+@bench.command("pages")
+def bench_dashboard(
+    runs: Annotated[int, typer.Option(help="Runs in the database.", min=10, max=100_000)] = 500,
+    steps: Annotated[int, typer.Option(help="Steps of each run.", min=10, max=1_000_000)] = 2000,
+    as_json: Json = False,
+) -> None:
+    """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 2 GB of disk."""
+    found = bench_pages(load_settings(), runs, steps)
     _show(as_json, found, reports.to_json(found))
 
 

@@ -1,11 +1,15 @@
 """Runs as JSON documents and as lines of text, for the command line."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.budget import Plan
+from core.config import RunConfig
+from core.errors import InvalidInput
+from core.recipes import compose
 from core.runs import Completion, Event, Run, Step, Summary
 from core.units import duration, gib, parameters, plural, significant, thin
 
@@ -173,6 +177,49 @@ def progress_line(run: Run, step_seconds: float | None) -> str:
     if step_seconds is None:
         return line
     return f"{line}, about {duration(step_seconds * (run.config.steps - run.step))} left"
+
+
+def command_line(config: RunConfig, name: str = "", insist: bool = False) -> str:
+    """The command that launches a run of exactly this config: what differs from the recipe's own is set."""
+    own = compose(config.recipe, config.model, config.gpu, {}).model_dump(mode="json")
+    chosen = {field: value for field, value in config.model_dump(mode="json").items() if value != own[field]}
+    words = ["grouper", "launch", "--recipe", config.recipe, "--model", config.model, "--gpu", config.gpu]
+    for field in ("rank", "steps"):
+        if field in chosen:
+            words += [f"--{field}", str(chosen.pop(field))]
+    for field, value in chosen.items():
+        words += ["--set", f"{field}={_as_json(value)}"]
+    words += ["--name", name] if name else []
+    return shlex.join(words + ["--insist"] * insist)
+
+
+def config_json(config: RunConfig) -> str:
+    """A config to copy and to import again."""
+    return to_json(config.model_dump(mode="json"))
+
+
+def read_config_json(text: str) -> dict[str, Any]:
+    """The fields in a pasted config, or in a run as `grouper show --json` prints it. Raises InvalidInput."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise InvalidInput("JSON", text, "which cannot be read", "paste what Copy gave, whole") from None
+    if isinstance(found, dict) and isinstance(found.get("config"), dict):
+        found = found["config"]
+    if not isinstance(found, dict):
+        raise InvalidInput("JSON", text, "which is not an object of settings", "paste what Copy gave, whole")
+    return found
+
+
+def _as_json(value: Any) -> str:
+    """A value as `--set` reads it back: text that would be read as something else is quoted."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def to_json(document: Any) -> str:

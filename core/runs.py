@@ -120,6 +120,7 @@ class Run:
 
     attempt  counts how often it was queued: 1 at first, more when it was resumed
     facts    what the run found out about itself: whether groups are packed and why, the hash of its base weights
+    tags     words people gave it, in alphabetical order; notes are theirs too
     """
 
     id: str
@@ -145,6 +146,9 @@ class Run:
     revision: int = 0
     attempt: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    archived_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,15 @@ class Step:
     memory: Mapping[str, int]
     groups: tuple[Group, ...] = ()
     at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings kept by name, to launch from again."""
+
+    name: str
+    config: RunConfig
+    saved_at: float
 
 
 @dataclass(frozen=True)

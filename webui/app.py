@@ -6,13 +6,13 @@ from typing import Any
 import gradio as gr
 
 from webui.components.live import ASSETS, asset
-from webui.pages import doctor, launch, run, runs
+from webui.pages import about, compare, doctor, launch, run, runs
 from webui.services import Services
 from webui.theme import grouper_theme
 
 
 def create_app(services: Services) -> gr.Blocks:
-    """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/doctor`."""
+    """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/compare`, `/doctor`, `/about`."""
     app: gr.Blocks = gr.Blocks(title="Grouper", fill_width=True, analytics_enabled=False)
     with app:
         launch.build(app, services)
@@ -20,8 +20,12 @@ def create_app(services: Services) -> gr.Blocks:
         runs.build(app, services)
     with app.route("Run", "/run", show_in_navbar=False):
         run.build(app, services)
+    with app.route("Compare", "/compare", show_in_navbar=False):
+        compare.build(app, services)
     with app.route("Doctor", "/doctor", show_in_navbar=False):
         doctor.build(app, services)
+    with app.route("About", "/about", show_in_navbar=False):
+        about.build(app, services)
     return app
 
 
@@ -42,6 +46,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "pwa": False,
         "share": False,
         "enable_monitoring": False,
+        "app_kwargs": {"routes": [services.shared.route()]},
     }
 
 

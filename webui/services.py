@@ -6,6 +6,7 @@ from core.catalogue import Catalogue, load_catalogue
 from core.jobs import Supervisor
 from core.settings import Settings
 from core.store import Database, open_database
+from webui.sharing import Shared
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Services:
     database: Database
     catalogue: Catalogue
     supervisor: Supervisor
+    shared: Shared
 
     @property
     def read_only(self) -> bool:
@@ -29,4 +31,4 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     database = open_database(settings.database_url)
-    return Services(settings, database, load_catalogue(), Supervisor(database, settings))
+    return Services(settings, database, load_catalogue(), Supervisor(database, settings), Shared(database, settings))

@@ -1,6 +1,7 @@
 """Measurements of Grouper itself: medians of several runs, taking turns with what is compared. `grouper bench NAME`."""
 
+from core.bench.pages import bench_pages
 from core.bench.planning import bench_plan
 from core.bench.stack import bench_generation, bench_learning, bench_step
 
-__all__ = ["bench_generation", "bench_learning", "bench_plan", "bench_step"]
+__all__ = ["bench_generation", "bench_learning", "bench_pages", "bench_plan", "bench_step"]

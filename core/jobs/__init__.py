@@ -12,8 +12,8 @@ from core.jobs.planning import check_measurements, make_setting, plan_setting, p
 from core.jobs.preflight import check
 from core.jobs.resuming import can_resume, differences, resume
 from core.jobs.stack import Stack, detected_gpu, stack_report
-from core.jobs.starting import BestSettings, best_settings, worked_example
-from core.jobs.submission import config_like, delete, log_tail, run_next, stop, submit
+from core.jobs.starting import BestSettings, best_settings, fitting_models, worked_example
+from core.jobs.submission import config_like, delete, log_size, log_tail, run_next, standing, stop, submit
 from core.jobs.supervisor import Supervisor, tick
 
 __all__ = [
@@ -36,7 +36,9 @@ __all__ = [
     "differences",
     "doubt",
     "examine",
+    "fitting_models",
     "learn",
+    "log_size",
     "log_tail",
     "make_setting",
     "plan_setting",
@@ -47,6 +49,7 @@ __all__ = [
     "resume",
     "run_next",
     "stack_report",
+    "standing",
     "stop",
     "submit",
     "tick",

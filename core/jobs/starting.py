@@ -1,5 +1,6 @@
 """Settings to start from on a device, each with its reason, and how an estimate is made."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -45,6 +46,21 @@ def best_settings(settings: Settings, config: RunConfig) -> BestSettings:
         changed = {name: f"without it the plan does not fit: {remedy.sentence}" for name in remedy.overrides}
         return BestSettings({**values, **remedy.overrides}, {**reasons, **changed}, True)
     return BestSettings(values, reasons, False)
+
+
+@functools.cache
+def fitting_models(gpu: str) -> Mapping[str, str]:
+    """Alias -> whether this device can train it with the settings that need least: "fits", "fits in 4 bits" or
+    "does not fit". Plans every model of the catalogue once for a device. Raises NotFound for an unknown one.
+    """
+    profile = load_catalogue().gpu(gpu)
+    found: dict[str, str] = {}
+    for model in load_catalogue().models:
+        shape = budget.geometry_from_config(dict(model.geometry), model.alias)
+        advised = budget.recommend(shape, profile, share_weights=False)
+        fits = "fits" if advised.setting.quantization == "none" else "fits in 4 bits"
+        found[model.alias] = fits if advised.plan.fits else "does not fit"
+    return found
 
 
 def _made_here(config: RunConfig, advised: budget.Recommendation, on_cpu: bool) -> dict[str, tuple[Any, str]]:

@@ -54,6 +54,13 @@ def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> 
     return make_config({**config.model_dump(), **changes})
 
 
+def standing(database: Database) -> tuple[str, int]:
+    """What a run launched now would wait for: the name of the run at work, "" for none, and how many wait already."""
+    with database.reading() as connection:
+        active, waiting = browsing.active_runs(connection), browsing.queued_runs(connection)
+    return active[0].name if active else "", len(waiting)
+
+
 def run_next(database: Database, run_id: str) -> None:
     """Puts a waiting run at the front of the queue."""
     with database.writing() as connection:
@@ -81,6 +88,14 @@ def delete(database: Database, settings: Settings, run_id: str) -> None:
 def log_tail(settings: Settings, run_id: str, lines: int = 60) -> str:
     """The last lines of the worker's log, "" when there is none."""
     return tail(settings.run_folder(run_id) / "worker.log", lines)
+
+
+def log_size(settings: Settings, run_id: str) -> int:
+    """Bytes in the worker's log."""
+    try:
+        return (settings.run_folder(run_id) / "worker.log").stat().st_size
+    except OSError:
+        return 0
 
 
 def tail(path: Path, lines: int) -> str:

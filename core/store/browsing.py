@@ -46,7 +46,7 @@ def get_run(connection: sa.Connection, run_id: str) -> Run:
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
     if row is None:
         raise NotFound("run", run_id, "which does not exist", "list the runs with `grouper runs`")
-    return _run(row)
+    return to_run(row)
 
 
 def list_runs(
@@ -58,7 +58,7 @@ def list_runs(
         query = query.where(runs.c.status.in_([status.value for status in statuses]))
     if before is not None:
         query = query.where(runs.c.created_at < before)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [to_run(row) for row in connection.execute(query).mappings()]
 
 
 def active_runs(connection: sa.Connection) -> list[Run]:
@@ -68,13 +68,22 @@ def active_runs(connection: sa.Connection) -> list[Run]:
 def queued_runs(connection: sa.Connection) -> list[Run]:
     """Waiting runs, the one that waited longest first."""
     query = sa.select(runs).where(runs.c.status == RunStatus.QUEUED.value).order_by(runs.c.queued_at, runs.c.key)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [to_run(row) for row in connection.execute(query).mappings()]
 
 
 def change_token(connection: sa.Connection) -> str:
     """Changes whenever a run changes or goes; equal tokens mean that there is nothing to redraw."""
     row = connection.execute(sa.select(sa.func.max(runs.c.revision), sa.func.count(runs.c.key))).one()
     return f"{row[0]}-{row[1]}"
+
+
+def run_mark(connection: sa.Connection, run_id: str) -> tuple[int, float | None] | None:
+    """(revision, heartbeat while a worker owns the run); None when there is no such run."""
+    query = sa.select(runs.c.revision, runs.c.heartbeat_at, runs.c.status).where(runs.c.id == run_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return row.revision, row.heartbeat_at if RunStatus(row.status).is_active else None
 
 
 def list_steps(connection: sa.Connection, run_id: str, after: int = 0) -> list[Step]:
@@ -85,16 +94,7 @@ def list_steps(connection: sa.Connection, run_id: str, after: int = 0) -> list[S
         .where(runs.c.id == run_id, steps.c.number > after)
         .order_by(steps.c.number)
     )
-    return [
-        Step(
-            number=row.number,
-            metrics={"reward": row.reward, "tokens": row.tokens, **json.loads(row.metrics)},
-            seconds=json.loads(row.seconds),
-            memory=json.loads(row.memory),
-            at=row.at,
-        )
-        for row in connection.execute(query)
-    ]
+    return [to_step(row) for row in connection.execute(query)]
 
 
 def list_groups(connection: sa.Connection, run_id: str, step: int, with_tokens: bool = False) -> list[Group]:
@@ -205,7 +205,7 @@ def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int
         .order_by(runs.c.key.desc())
         .limit(limit)
     )
-    return [(_run(row), row["peak"]) for row in connection.execute(query).mappings()][::-1]
+    return [(to_run(row), row["peak"]) for row in connection.execute(query).mappings()][::-1]
 
 
 def list_checkpoints(connection: sa.Connection, run_id: str) -> list[Checkpoint]:
@@ -289,7 +289,18 @@ def _completions(connection: sa.Connection, query: sa.Select[Any]) -> list[Compl
     ]
 
 
-def _run(row: sa.RowMapping) -> Run:
+def to_step(row: sa.Row[Any]) -> Step:
+    """A row of `steps` as a record without its groups."""
+    return Step(
+        number=row.number,
+        metrics={"reward": row.reward, "tokens": row.tokens, **json.loads(row.metrics)},
+        seconds=json.loads(row.seconds),
+        memory=json.loads(row.memory),
+        at=row.at,
+    )
+
+
+def to_run(row: sa.RowMapping) -> Run:
     return Run(
         id=row["id"],
         name=row["name"],
@@ -314,6 +325,9 @@ def _run(row: sa.RowMapping) -> Run:
         revision=row["revision"],
         facts=json.loads(row["facts"]),
         attempt=row["attempt"],
+        tags=tuple(json.loads(row["tags"])),
+        notes=row["notes"],
+        archived_at=row["archived_at"],
     )
 
 

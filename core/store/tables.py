@@ -37,6 +37,9 @@ runs = sa.Table(
     sa.Column("facts", sa.Text, nullable=False, server_default="{}"),  # what the run found out about itself
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     sa.Column("queued_at", sa.Float, nullable=False, server_default="0"),  # the queue's order; a person may change it
+    sa.Column("tags", sa.Text, nullable=False, server_default="[]"),  # JSON list of texts
+    sa.Column("notes", sa.Text, nullable=False, server_default=""),
+    sa.Column("archived_at", sa.Float),
 )
 
 steps = sa.Table(
@@ -131,4 +134,12 @@ events = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("who", sa.Text, nullable=False, server_default=""),
+)
+
+presets = sa.Table(
+    "presets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("saved_at", sa.Float, nullable=False),
 )

@@ -32,7 +32,7 @@ def test_a_run_from_the_click_to_the_completions(demo: Demo, chromium_path: str 
         other = browser.new_page()
         other.goto(page.url)
         expect(other.get_by_role("heading", level=1)).to_contain_text("Completed", timeout=SLOW)
-        expect(other.locator(".chart-canvas canvas")).to_be_visible()
+        expect(other.locator(".chart-canvas canvas").first).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", level=1)).to_contain_text("Completed", timeout=SLOW)
     database = open_database(demo.settings.database_url)

@@ -13,7 +13,10 @@ from webui.services import Services, open_services
 
 # Gradio makes event loops that nobody closes; they are collected here and not in somebody else's test.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-MUTATING = {"launch", "stop", "stop_now", "resume", "run_next", "examine"}
+MUTATING = {
+    "launch", "stop", "stop_now", "resume", "run_next", "examine", "act", "extend", "add_tag", "remove_tag",
+    "write_notes", "archive", "delete", "save_preset", "forget_preset",
+}  # fmt: skip
 
 
 @pytest.fixture(params=[False, True], ids=["normal", "read-only"])
@@ -41,7 +44,7 @@ def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(services: S
 
 
 def test_every_page_has_its_address(services: Services) -> None:
-    assert [address for address, *_ in create_app(services).pages] == ["", "runs", "run", "doctor"]
+    assert [address for address, *_ in create_app(services).pages] == ["", "runs", "run", "compare", "doctor", "about"]
 
 
 def test_nothing_is_kept_in_the_browser_and_the_framework_stays_out_of_sight(services: Services) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from core.config import make_config
 from core.runs import Run, RunStatus
+from core.store.history import History
 from webui.components.run_panels import headline
 
 EXPECTED = {"find model": 0.5, "start engine": 12.0, "read weights": 2.0, "prove adapter live": 3.0}
@@ -31,6 +32,6 @@ def test_a_loading_run_says_how_long_it_will_take(phase: str, said: str) -> None
         phase_started_at=time.time() - 4,
         facts={"load_seconds": EXPECTED},
     )
-    shown = headline(run, [], time.time())
+    shown = headline(run, History("abc", 1), time.time())
     assert said in shown
     assert ("of about" in shown) == (phase in EXPECTED)

@@ -98,7 +98,7 @@ def test_launch_is_possible_exactly_where_the_stack_is(page: Any) -> None:
 
 def test_runs_lists_every_run_newest_first(page: Any, runs: dict[str, str]) -> None:
     page.goto("/runs")
-    names = page.locator("table.runs tbody td:nth-child(2)")
+    names = page.locator("table.runs tbody td[data-head=Run]")
     expect(names).to_have_count(3)
     assert names.all_inner_texts() == ["running run", "failed <b>run</b>", "finished run"]
     expect(page.get_by_role("button", name="Stop: running run")).to_be_visible()
@@ -111,7 +111,7 @@ def test_a_finished_run_can_be_read(page: Any, runs: dict[str, str]) -> None:
     page.goto(f"/run?id={runs['finished']}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Completed")
     expect(page.get_by_role("progressbar", name="Steps done")).to_have_attribute("aria-valuenow", str(STEPS))
-    expect(page.locator(".chart-canvas canvas")).to_be_visible()
+    expect(page.locator(".chart-canvas canvas").first).to_be_visible()
     expect(page.get_by_role("article", name="Group 1")).to_contain_text("What is 2+5?")
     expect(page.get_by_role("button", name="Pause updates")).to_have_count(0)
 
@@ -192,15 +192,17 @@ def test_an_unknown_run_says_what_to_do(page: Any) -> None:
         ("/", "#plan .verdict"),
         ("/runs", "table.runs"),
         ("/run?id=finished", ".chart-canvas canvas"),
+        ("/compare?runs=finished", ".chart-canvas canvas"),
         ("/doctor", ".checks"),
+        ("/about", "#versions table"),
     ],
-    ids=["launch", "runs", "run", "doctor"],
+    ids=["launch", "runs", "run", "compare", "doctor", "about"],
 )
 def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], address: str, filled: str) -> None:
     page.set_viewport_size(PHONE)
     page.goto(address.replace("finished", runs["finished"]))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator(filled)).to_be_visible()
+    expect(page.locator(filled).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Launch")).to_be_visible()
 

@@ -14,9 +14,14 @@ window.grouper = (() => {
     for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !mine(name)) old.removeAttribute(name);
     for (const { name, value } of [...fresh.attributes])
       if (old.getAttribute(name) !== value && !mine(name)) old.setAttribute(name, value);
-    if (old.nodeName === "INPUT" && old !== document.activeElement) old.value = fresh.getAttribute("value");
+    const free = old !== document.activeElement;
+    if (old.nodeName === "INPUT" && free && old.type !== "checkbox") old.value = fresh.getAttribute("value") ?? "";
+    if (old.nodeName === "TEXTAREA" && free && old.dataset.said !== fresh.defaultValue) {
+      old.value = old.dataset.said = fresh.defaultValue; // what the reader wrote stays until the server says another
+    }
     const stick = old.hasAttribute("data-stick") && atBottom(old);
-    morphChildren(old, fresh);
+    if (old.nodeName !== "TEXTAREA") morphChildren(old, fresh);
+    if (old.nodeName === "SELECT" && free) old.value = fresh.value;
     if (stick) old.scrollTop = old.scrollHeight;
   }
 
@@ -43,17 +48,47 @@ window.grouper = (() => {
       morphChildren(target, fresh);
       remember(target);
       follow(target);
+      mark(target);
+      pickedAgain(target);
+      listen(target, trigger);
       tick();
     };
-    element.addEventListener("click", (event) => {
+    element.addEventListener("click", async (event) => {
       const copy = event.target.closest("[data-copy]");
       if (copy) return copyBeside(copy);
       const button = event.target.closest("[data-trigger]");
-      if (button && button.nodeName === "BUTTON") trigger(button.dataset.trigger, { id: button.dataset.id });
+      if (!button || (button.nodeName !== "BUTTON" && button.nodeName !== "A")) return;
+      if (button.nodeName === "A") {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // into a tab of its own
+        event.preventDefault();
+      }
+      const ids = button.hasAttribute("data-picked") ? [...picked] : undefined;
+      if (button.dataset.confirm && !(await confirmed(button.dataset.confirm.replace("{n}", ids?.length), button.textContent))) return;
+      trigger(button.dataset.trigger, { id: button.dataset.id, ids, fields: fieldsOf(button) });
+      button.closest("details.menu")?.removeAttribute("open");
+      if (button.hasAttribute("data-drops")) picked.clear();
     });
     element.addEventListener("change", (event) => {
       const input = event.target.closest("input[data-trigger]");
       if (input) trigger(input.dataset.trigger, { id: input.value });
+      const pick = event.target.closest("input[data-pick]");
+      if (pick) return choose(target, pick);
+      const field = event.target.closest("[data-field]");
+      if (field && field.type !== "search") trigger("input", { fields: { [field.dataset.field]: valueOf(field) } });
+    });
+    let typing = 0;
+    element.addEventListener("input", (event) => {
+      const field = event.target.closest("input[type=search][data-field]");
+      if (!field) return;
+      clearTimeout(typing);
+      typing = setTimeout(() => trigger("input", { fields: { [field.dataset.field]: field.value } }), 250);
+    });
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.closest("[data-form] input")) {
+        event.preventDefault();
+        event.target.closest("[data-form]").querySelector("button[data-trigger]").click();
+      }
+      if (event.key === "Escape") event.target.closest("details.menu")?.removeAttribute("open");
     });
     element.addEventListener(
       "toggle",
@@ -63,6 +98,112 @@ window.grouper = (() => {
     watch("value", draw);
     draw();
   }
+
+  const valueOf = (field) => (field.type === "checkbox" ? field.checked : field.value);
+
+  // What stands in the fields of the form that a button belongs to.
+  function fieldsOf(button) {
+    const form = button.closest("[data-form]");
+    if (!form) return {};
+    return Object.fromEntries([...form.querySelectorAll("[name]")].map((field) => [field.name, valueOf(field)]));
+  }
+
+  // Rows that were ticked stay ticked while the table is redrawn, sorted and paged.
+  const picked = new Set();
+  function choose(target, box) {
+    const boxes = box.dataset.pick === "*" ? [...target.querySelectorAll("[data-pick]")] : [box];
+    for (const each of boxes) if (each.dataset.pick !== "*") each.checked = box.checked;
+    for (const each of boxes) if (each.dataset.pick !== "*") each.checked ? picked.add(each.dataset.pick) : picked.delete(each.dataset.pick);
+    pickedAgain(target);
+  }
+
+  function pickedAgain(target) {
+    const bar = target.querySelector("[data-bulk]");
+    if (!bar) return;
+    const boxes = [...target.querySelectorAll("[data-pick]")].filter((box) => box.dataset.pick !== "*");
+    for (const box of boxes) box.checked = picked.has(box.dataset.pick);
+    const all = target.querySelector("[data-pick='*']");
+    if (all) all.checked = boxes.length > 0 && boxes.every((box) => box.checked);
+    bar.classList.toggle("shown", picked.size > 0);
+    bar.inert = picked.size === 0;
+    bar.querySelector("[data-count]").textContent = picked.size === 1 ? "1 run selected" : `${picked.size} runs selected`;
+    const compare = bar.querySelector("[data-compare]");
+    if (compare) compare.href = `compare?runs=${[...picked].slice(0, 20).join(",")}`;
+  }
+
+  // Asks before something that cannot be undone.
+  function confirmed(question, verb) {
+    const dialog = document.createElement("dialog");
+    dialog.className = "ask";
+    dialog.innerHTML = '<form method="dialog"><p></p><div><button value="" class="small-button">Keep</button><button value="yes" class="main-button danger"></button></div></form>';
+    dialog.querySelector("p").textContent = question;
+    dialog.querySelector(".danger").textContent = verb;
+    document.querySelector(".gradio-container").append(dialog);
+    dialog.showModal();
+    return new Promise((answer) =>
+      dialog.addEventListener("close", () => {
+        dialog.remove();
+        answer(dialog.returnValue === "yes");
+      }),
+    );
+  }
+
+  // An error that belongs to a field is said under that field.
+  function mark(target) {
+    if (!target.querySelector("[data-errors]")) return;
+    for (const old of document.querySelectorAll(".field-error")) old.remove();
+    for (const old of document.querySelectorAll("[aria-invalid=true]")) old.removeAttribute("aria-invalid");
+    for (const said of target.querySelectorAll("[data-error-field]")) {
+      const block = document.getElementById(`field-${said.dataset.errorField}`);
+      if (!block) continue;
+      const note = Object.assign(document.createElement("p"), { className: "field-error", id: `error-${said.dataset.errorField}` });
+      note.textContent = said.textContent;
+      block.append(note);
+      const input = block.querySelector("input, textarea");
+      input?.setAttribute("aria-invalid", "true");
+      input?.setAttribute("aria-describedby", note.id);
+    }
+  }
+
+  // Asks the server whether anything changed, and the page's handler only when something has.
+  const SOON_MS = 1500;
+  const LATE_MS = 6000;
+  let listening = null;
+  function listen(target, trigger) {
+    const panel = target.querySelector("[data-pulse]");
+    if (!panel) return;
+    const fresh = { token: panel.dataset.pulse, url: panel.dataset.from, trigger, asked: 0 };
+    if (listening) return Object.assign(listening, fresh);
+    listening = { ...fresh, quiet: 0 };
+    setTimeout(ask, SOON_MS);
+  }
+
+  async function ask() {
+    const mine = listening;
+    if (!document.hidden && mine.url) {
+      try {
+        const answer = await fetch(mine.url, { signal: AbortSignal.timeout(8000) });
+        if (!answer.ok) throw new Error(answer.status);
+        hear(mine, await answer.text());
+      } catch {
+        document.body.classList.add("disconnected");
+      }
+    }
+    setTimeout(ask, mine.quiet > 40 ? LATE_MS : SOON_MS);
+  }
+
+  function hear(mine, token) {
+    const boot = (text) => text.split(":")[0];
+    if (boot(token) !== boot(mine.token)) return location.reload(); // the server is another one and knows us no more
+    document.body.classList.remove("disconnected");
+    for (const node of document.querySelectorAll("[data-clock=ago][data-heard]")) node.seenAt = performance.now();
+    tick();
+    mine.quiet = token === mine.token ? mine.quiet + 1 : 0;
+    if (token === mine.token || performance.now() - mine.asked < 10000) return;
+    mine.asked = performance.now();
+    mine.trigger("tick", {});
+  }
+  addEventListener("focus", () => listening && (listening.quiet = 0));
 
   // A panel may name the query parameters that bring it back; the address then follows without a reload.
   function remember(target) {
@@ -119,6 +260,27 @@ window.grouper = (() => {
     }
   }
   setInterval(tick, 1000);
+
+  // Light or dark: as the system has it, until the reader chooses.
+  const THEME = "grouper-theme";
+  function paint() {
+    const chosen = localStorage.getItem(THEME);
+    if (chosen) document.body?.classList.toggle("dark", chosen === "dark");
+  }
+  addEventListener("click", (event) => {
+    if (!event.target.closest("[data-theme-switch]")) return;
+    localStorage.setItem(THEME, document.body.classList.contains("dark") ? "light" : "dark");
+    paint();
+  });
+  addEventListener("DOMContentLoaded", () => {
+    paint();
+    // Gradio sets its class after it has started; the reader's choice comes after that.
+    const again = new MutationObserver(() => {
+      const chosen = localStorage.getItem(THEME);
+      if (chosen && document.body.classList.contains("dark") !== (chosen === "dark")) paint();
+    });
+    again.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  });
 
   // A page brought back by the Back button would act on what it knew when it was left.
   addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -15,6 +15,24 @@ CONNECT = """
 const connect = () => window.grouper ? grouper.live(element, props, watch, trigger) : setTimeout(connect, 10);
 connect();
 """
+CONNECT_CHARTS = """
+const connect = () =>
+  window.grouper && window.grouperCharts ? grouperCharts(element, props, watch, trigger) : setTimeout(connect, 10);
+connect();
+"""
+CHARTS = """
+<div class="chart-tools">
+  <label>Smoothing <input type="range" min="0" max="0.95" step="0.05" data-smooth></label>
+  <fieldset><legend class="unseen">Horizontal axis</legend>
+    <label><input type="radio" name="axis" value="step" data-axis>Steps</label>
+    <label><input type="radio" name="axis" value="time" data-axis>Time</label></fieldset>
+  <span class="hint">Drag over a chart to zoom all of them</span>
+  <button type="button" class="small-button" data-unzoom>See all</button>
+</div>
+<div class="charts" role="group" aria-label="LABEL" style="--charts:COUNT"></div>
+<details class="fold" data-figures><summary>Figures as a table</summary>
+  <div class="scroll tall" tabindex="0" role="region" aria-label="Figures by step"></div></details>
+"""
 
 
 def live(value: str = "", **options: Any) -> gr.HTML:
@@ -41,16 +59,16 @@ def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def curve_chart(label: str, **options: Any) -> gr.HTML:
-    """Curves over steps, drawn by uPlot; its value is made by `webui.components.curves.curves`."""
+def chart_wall(label: str, count: int, **options: Any) -> gr.HTML:
+    """Charts drawn by uPlot; the value is made in `webui.components.charts`. The room for `count` of them is kept."""
     head = (
-        f"<script>{asset('uPlot.iife.min.js')}</script><script>{asset('chart.js')}</script>"
+        f"<script>{asset('uPlot.iife.min.js')}</script><script>{asset('charts.js')}</script>"
         f"<style>{asset('uPlot.min.css')}</style>"
     )
     return gr.HTML(
         None,
-        html_template=f'<div class="chart-canvas" role="img" aria-label="{label}"></div>',
-        js_on_load="grouperChart(element, props, watch);",
+        html_template=CHARTS.replace("LABEL", label).replace("COUNT", str(count)),
+        js_on_load=CONNECT_CHARTS,
         apply_default_css=False,
         head=head,
         **options,

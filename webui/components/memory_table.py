@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from core.runs import LoadPhase, Run, Step
+from core.runs import LoadPhase, Run
+from core.store.history import History
 from core.units import gib
 from webui.present import NOTHING, capitalised, esc
 
 PHASES = ("load", "rollout", "sync", "update")
 
 
-def memory_table(run: Run, loading: Sequence[LoadPhase], steps: Sequence[Step]) -> str:
+def memory_table(run: Run, loading: Sequence[LoadPhase], history: History) -> str:
     """A row for each phase of the plan with the highest measured value beside it."""
     measured = {"load": max((phase.memory_bytes for phase in loading), default=0)}
-    for name in PHASES[1:]:
-        measured[name] = max((step.memory.get(name, 0) for step in steps), default=0)
+    measured |= {name: history.peaks.get(name, 0) for name in PHASES[1:]}
     planned = dict(run.plan.phases) if run.plan else {}
     if not planned and not any(measured.values()):
         return '<p class="soft">Measured from the first phase on.</p>'

@@ -5,11 +5,11 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from core.config import RunConfig
-from core.jobs import Advisory, Remedy, can_resume
-from core.runs import Event, Run, RunStatus, Step
+from core.jobs import Advisory, Remedy
+from core.runs import Event, Run, RunStatus
+from core.store.history import History
 from core.units import duration, plural, thin
-from webui.components.runs_table import stop_button
+from webui.components.charts import run_colour
 from webui.components.status_chip import status_chip
 from webui.present import (
     capitalised,
@@ -23,9 +23,9 @@ from webui.present import (
     seconds_left,
     worded,
 )
+from webui.sharing import SILENT_S
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
-SILENT_S = 20.0  # a heartbeat comes every second; without one the worker hangs, or waits for the database
 DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
 
 
@@ -35,50 +35,20 @@ def heading(run: Run) -> str:
     facts = (config.model.rstrip("/").rsplit("/", 1)[-1], config.recipe, f"rank {config.rank}", config.gpu, run.engine)
     shown = " · ".join(esc(fact) for fact in facts if fact)
     return (
-        f'<div class="title"><h1>{esc(run.name)} {status_chip(run.status)}</h1>'
+        f'<div class="title"><h1><i class="dot" style="background:var({run_colour(run.id)})"></i>'
+        f"{esc(run.name)} {status_chip(run.status)}</h1>"
         f'<p>{shown} · <code title="The id of this run">{esc(run.id)}</code></p></div>'
     )
 
 
-def headline(run: Run, steps: Sequence[Step], now: float) -> str:
+def headline(run: Run, history: History, now: float) -> str:
     """Progress, what the worker does now, and the figures people look for first."""
-    left = seconds_left(run, steps)
+    left = seconds_left(run, history.recent)
     ends = f'<span class="soft">about {duration(left)} left</span>' if left is not None else ""
     return (
         '<section class="headline card" aria-label="Progress"><div class="headline-line">'
         f"<b>Step {run.step} of {run.config.steps}</b><span>{_doing(run, now)}</span>{ends}</div>"
-        f"{progress_bar(run.step, run.config.steps, 'Steps done')}{definitions(_figures(run, steps, now))}</section>"
-    )
-
-
-def controls(run: Run, now: float, paused: bool, may_stop: bool) -> str:
-    """When the page last heard of the run, the way to hold it still, and the way to end the run."""
-    if run.status.is_final:
-        again = _resume_button(run) if can_resume(run) else ""
-        clone = f'<a class="small-button" href="./?like={esc(run.id)}">Clone with changes</a>'
-        return f'<div class="controls">{clone}{again}</div>' if may_stop else ""
-    word = "Resume updates" if paused else "Pause updates"
-    state = "Paused, last updated" if paused else "Updated"
-    stop = stop_button(run, "Stop after this step", "Cancel run") or _end_button(run) if may_stop else ""
-    return (
-        f'<div class="controls"><span>{state} {clock(now, now, "ago")}</span>'
-        f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{stop}</div>'
-    )
-
-
-def _end_button(run: Run) -> str:
-    """For a run that was asked to end and takes too long over it."""
-    return (
-        f'<button type="button" class="small-button" data-trigger="end" data-id="{esc(run.id)}" '
-        f'title="Ends the worker at once; what was sampled since the last recorded step is lost">Stop now</button>'
-    )
-
-
-def _resume_button(run: Run) -> str:
-    again = "Resume" if run.step else "Launch again"
-    return (
-        f'<button type="button" class="small-button" data-trigger="retry" data-id="{esc(run.id)}" '
-        f'title="Goes on from the newest whole checkpoint">{again}</button>'
+        f"{progress_bar(run.step, run.config.steps, 'Steps done')}{definitions(_figures(run, history, now))}</section>"
     )
 
 
@@ -143,25 +113,6 @@ def events_panel(events: Sequence[Event]) -> str:
     )
 
 
-def config_panel(config: RunConfig) -> str:
-    """Every setting with its own explanation."""
-    rows = "".join(
-        f'<tr><th scope="row"><code>{esc(name)}</code></th><td class="mono">{esc(_written(value))}</td>'
-        f'<td class="soft">{esc(RunConfig.model_fields[name].description)}</td></tr>'
-        for name, value in config.model_dump().items()
-    )
-    return (
-        '<details class="fold" data-key="config"><summary>Settings</summary><div class="scroll" tabindex="0" '
-        f'role="region" aria-label="Settings"><table class="table"><tbody>{rows}</tbody></table></div></details>'
-    )
-
-
-def _written(value: object) -> str:
-    if value is None or value == "" or value == {}:
-        return "–"
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
 def _step_button(word: str, step: int, enabled: bool) -> str:
     return (
         f'<button type="button" class="small-button" data-trigger="select" data-id="{step}"'
@@ -194,14 +145,14 @@ def _load_estimate(run: Run) -> str:
     return f" of about {duration(expected[run.phase])}{more}"
 
 
-def _figures(run: Run, steps: Sequence[Step], now: float) -> list[tuple[str, str]]:
-    sampling = sum(step.seconds.get("generate", 0.0) for step in steps)
-    first = next((step.metrics.get("reward") for step in steps), None)
+def _figures(run: Run, history: History, now: float) -> list[tuple[str, str]]:
+    sampling = history.seconds.get("generate", 0.0)
+    first = next((step.metrics.get("reward") for step in history.steps), None)
     gained = f' <span class="soft">from {reward(first)}</span>' if first is not None else ""
     figures = [
         ("Reward", f"{reward(run.reward)}{gained}"),
         ("Tokens sampled", thin(run.tokens)),
-        ("Sampling speed", f"{thin(round(run.tokens / sampling))} tokens/s" if sampling else "–"),
+        ("Sampling speed", f"{thin(round(history.tokens / sampling))} tokens/s" if sampling else "–"),
     ]
     if run.sync is not None:
         figures.append(("Adapter sync", esc(run.sync.sentence)))

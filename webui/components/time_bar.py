@@ -1,9 +1,9 @@
 """Where a run's time goes: loading by phase, and steps by sampling, syncing, scoring and updating."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from core.runs import LoadPhase, Step
+from core.runs import LoadPhase
+from core.store.history import History
 from core.units import duration
 from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc
@@ -14,20 +14,18 @@ LOAD_COLOURS = ("--series-4", "--series-5", "--series-3", "--series-2", "--serie
 WORDS = {"generate": "Sampling", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
 
 
-def time_bars(phases: Sequence[LoadPhase], steps: Sequence[Step]) -> str:
+def time_bars(phases: Sequence[LoadPhase], history: History) -> str:
     """Two bars: loading and training, each with its total in words."""
     loading = [
         Segment(capitalised(phase.name), phase.seconds, duration(phase.seconds), LOAD_COLOURS[place % 6])
         for place, phase in enumerate(phases)
     ]
-    seconds: Counter[str] = Counter()
-    for step in steps:
-        seconds.update(step.seconds)
+    seconds = history.seconds
     training = [
         Segment(WORDS.get(name, capitalised(name)), total, duration(total), STEP_COLOURS.get(name, "--series-6"))
         for name, total in seconds.items()
     ]
-    per_step = f"{duration(sum(seconds.values()) / len(steps))} a step" if steps else ""
+    per_step = f"{duration(sum(seconds.values()) / history.count)} a step" if history.count else ""
     return _bar("Loading", loading, "") + _bar("Training", training, per_step) or NONE_YET
 
 

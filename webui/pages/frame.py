@@ -14,16 +14,24 @@ log = logging.getLogger(__name__)
 # How a handler of ours is registered: no spinner over what it redraws, as many viewers at once as there are, and not
 # offered as an API. Handlers check what they are given all the same.
 QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+TICK = QUIET | {"queue": False}  # what a page asks for by itself, when the change token is another one
 
 PLACES = (
     ("Launch", "./", '<path d="M8 13V3M4 7l4-4 4 4"/>'),
     ("Runs", "runs", '<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>'),
+    ("Compare", "compare", '<path d="M2 12c3 0 4-7 12-8"/><path d="M2 13c5 0 7-3 12-4"/>'),
     ("Doctor", "doctor", '<path d="M1.5 8h3l2-5 3 10 2-5h3"/>'),
+    ("About", "about", '<circle cx="8" cy="8" r="6"/><path d="M8 7.5v3.5M8 5v.2"/>'),
 )
 MARK = (
     '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" '
     'stroke-linecap="round"><path d="M4 19c5 0 6-11 16-14"/><path d="M4 19c6 0 8-5 16-6" opacity=".6"/>'
     '<path d="M4 19h16" opacity=".35"/></svg>'
+)
+
+MOON = (
+    '<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6" '
+    'stroke-linejoin="round"><path d="M13 9.5A5.5 5.5 0 0 1 6.5 3a5.5 5.5 0 1 0 6.5 6.5z"/></svg>'
 )
 
 
@@ -36,9 +44,11 @@ def frame(current: str) -> None:
         for name, href, icon in PLACES
     )
     still(
-        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span>Grouper</span></a>{links}</nav>',
+        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span>Grouper</span></a>{links}'
+        f'<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
         elem_id="side",
     )
+    still('<div class="unreachable" role="status">The dashboard does not answer. Trying again.</div>')
 
 
 def page_body() -> gr.Column:
@@ -60,3 +70,9 @@ def said(error: Exception, doing: str) -> str:
         "Something unexpected went wrong. The dashboard's log says more.",
         details=f"{type(error).__name__}: {error}",
     )
+
+
+def pulse(token: str, run_id: str = "", beats: bool = True) -> str:
+    """What a page listens with: the token it was made at, and where to ask for the one of now. See `webui.sharing`."""
+    source = f"changes?run={esc(run_id)}" if run_id else "changes"
+    return f'<span hidden data-pulse="{esc(token)}" data-from="{source if beats else ""}"></span>'

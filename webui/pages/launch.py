@@ -2,24 +2,32 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from core import jobs
-from core.catalogue import BaseModel
-from core.config import RunConfig
 from core.errors import InvalidInput
-from core.recipes import RECIPES, compose
-from core.units import gib, parameters
+from core.recipes import RECIPES
+from core.units import plural
 from webui import forms
-from webui.components.budget_bar import budget_bar
 from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
-from webui.pages.frame import QUIET, frame, page_body, said, title
-from webui.present import capitalised, esc, panel, skeleton
+from webui.components.same_elsewhere import field_errors
+from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
+from webui.pages.launch_form import (
+    config_of,
+    filled_in,
+    gpu_choices,
+    model_choices,
+    plan_view,
+    refused,
+    starting_values,
+)
+from webui.pages.launch_presets import build_presets, register_presets
+from webui.present import esc, panel, skeleton
 from webui.services import Services
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -34,39 +42,56 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="split", equal_height=False):
             with gr.Column(elem_classes="form-side", scale=6, min_width=320):
                 form, about = _form(services)
+                kept = build_presets(services)
             with gr.Column(elem_classes="plan-side", scale=5, min_width=320):
-                with gr.Row(elem_classes="title-line"):
-                    still("<h2>Memory plan</h2>")
-                    best = gr.Button("Best settings for this GPU", size="sm", scale=0, elem_id="best-settings")
-                chosen = live(elem_id="best-reasons")
-                plan = live(skeleton(6), elem_id="plan")
-                still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
-                name = gr.Textbox(
-                    label="Name",
-                    max_lines=1,
-                    elem_id="field-name",
-                    visible=not services.read_only,
-                    placeholder="Made from the settings when left empty",
-                )
-                insist = gr.Checkbox(
-                    label="Launch although the plan does not fit",
-                    elem_id="insist",
-                    visible=False,  # until a plan does not fit
-                )
-                button = gr.Button(
-                    "Launch run",
-                    variant="primary",
-                    interactive=False,
-                    elem_id="launch-run",
-                    visible=not services.read_only,
-                )
-                outcome = live(elem_id="outcome")
-    starting, request = gr.State({}), gr.State("")
-    _register(app, services, form, [starting, about, plan, insist])
-    _register_best(services, form, best, [chosen, plan, insist])
-    app.load(lambda: _readiness(services), None, [request, notice, button], **QUIET)
+                panels = _plan_side(services)
+                button, outcome = panels.pop("button"), panels.pop("outcome")
+        listening = live(elem_id="pulse")
+    starting, request, stands = gr.State({}), gr.State(""), gr.State(None)
+    shown = [starting, about, panels["plan"], panels["insist"], panels["errors"], panels["same"]]
+    _register(app, services, form, shown)
+    _register_best(services, form, panels["best"], [panels["chosen"], *shown[2:]])
+    register_presets(app, services, form, kept, shown)
+    ready = [notice, button, listening, stands]
+    app.load(lambda: [uuid.uuid4().hex, *_readiness(services, None)], None, [request, *ready], **QUIET)
+    listening.tick(lambda before: _readiness(services, before), stands, ready, **TICK)
     if not services.read_only:
-        _register_launch(services, form, [request, name, insist], button, outcome)
+        about_run = [request, panels["name"], panels["insist"]]
+        _register_launch(services, form, about_run, button, [outcome, panels["errors"]])
+
+
+def _plan_side(services: Services) -> dict[str, Any]:
+    """The memory plan, and below it what launches the run."""
+    panels: dict[str, Any] = {}
+    with gr.Row(elem_classes="title-line"):
+        still("<h2>Memory plan</h2>")
+        panels["best"] = gr.Button("Best settings for this GPU", size="sm", scale=0, elem_id="best-settings")
+    panels["chosen"] = live(elem_id="best-reasons")
+    panels["plan"] = live(skeleton(6), elem_id="plan")
+    panels["errors"] = live(elem_id="errors")
+    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
+    panels["same"] = live(elem_id="same")
+    panels["name"] = gr.Textbox(
+        label="Name",
+        max_lines=1,
+        elem_id="field-name",
+        visible=not services.read_only,
+        placeholder="Made from the settings when left empty",
+    )
+    panels["insist"] = gr.Checkbox(
+        label="Launch although the plan does not fit",
+        elem_id="insist",
+        visible=False,  # until a plan does not fit
+    )
+    panels["button"] = gr.Button(
+        "Launch run",
+        variant="primary",
+        interactive=False,
+        elem_id="launch-run",
+        visible=not services.read_only,
+    )
+    panels["outcome"] = live(elem_id="outcome")
+    return panels
 
 
 def _form(services: Services) -> tuple[Form, gr.HTML]:
@@ -74,7 +99,7 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
     form: Form = {}
     with gr.Column(elem_classes="card"):
         form["model"] = gr.Dropdown(
-            [(_model_label(model), model.alias) for model in services.catalogue.models],
+            model_choices(services, jobs.detected_gpu().id),
             value=DEFAULT_MODEL,
             allow_custom_value=True,
             label="Base model",
@@ -82,7 +107,7 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
             elem_id="field-model",
         )
         with gr.Row(elem_classes="pair"):
-            gpus = _gpu_choices(services)
+            gpus = gpu_choices(services)
             form["gpu"] = gr.Dropdown(
                 gpus, value=gpus[0][1], label="GPU", info=forms.form_field("gpu").hint, elem_id="field-gpu"
             )
@@ -121,14 +146,16 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
 
     def begin(starting: dict[str, Any], *given: Any) -> list[Any]:
         try:
-            fresh, filled = _starting_values(forms.named(given), starting)
+            fresh, filled = starting_values(forms.named(given), starting)
         except Exception as error:
-            problem = said(error, "These choices do not go together")
-            return [gr.skip(), gr.skip(), problem, gr.skip(), *(gr.skip() for _ in fields)]
+            return refused(error, "These choices do not go together", len(fields))
         return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
 
     def redraw(*given: Any) -> list[Any]:
         return plan_view(services, forms.named(given))
+
+    def relabel(gpu: str) -> Any:
+        return gr.Dropdown(choices=model_choices(services, gpu))
 
     def arrive(request: gr.Request, starting: dict[str, Any], *given: Any) -> list[Any]:
         like = request.query_params.get("like", "")
@@ -137,12 +164,9 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
         try:
             changes = _changes(request.query_params.get("with", ""))
             config = jobs.config_like(services.database, like, changes)
-            filled = forms.shown(config)
-            fresh, _ = _starting_values(filled, {})
+            return filled_in(services, config)
         except Exception as error:
-            problem = said(error, "That run's settings cannot be used")
-            return [gr.skip(), gr.skip(), problem, gr.skip(), *(gr.skip() for _ in fields)]
-        return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+            return refused(error, "That run's settings cannot be used", len(fields))
 
     everything = [*outputs, *fields]
     app.load(arrive, [outputs[0], *fields], everything, **QUIET)
@@ -150,6 +174,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
     gr.on([control.input for control in identity], begin, [outputs[0], *fields], everything, **latest)  # type: ignore[attr-defined]
     knobs = [control for control in fields if control not in identity]
     gr.on([control.input for control in knobs], redraw, fields, outputs[2:], **latest)  # type: ignore[attr-defined]
+    form["gpu"].input(relabel, form["gpu"], form["model"], **latest)  # type: ignore[attr-defined]
 
 
 def _register_best(services: Services, form: Form, button: gr.Button, outputs: list[Component]) -> None:
@@ -159,34 +184,36 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
     def fill(*given: Any) -> list[Any]:
         values = forms.named(given)
         try:
-            config = _config(values)
+            config = config_of(values)
             best = jobs.best_settings(services.settings, config)
             filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
         except Exception as error:
-            return [said(error, "No settings to recommend"), gr.skip(), gr.skip(), *(gr.skip() for _ in fields)]
+            return [said(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))]
         return [reasons_view(best), *plan_view(services, filled), *filled.values()]
 
     button.click(fill, fields, [*outputs, *fields], **QUIET)
 
 
 def _register_launch(
-    services: Services, form: Form, about: list[Component], button: gr.Button, outcome: gr.HTML
+    services: Services, form: Form, about: list[Component], button: gr.Button, outputs: list[Component]
 ) -> None:
     """`about` is what the launch needs besides the config: request, name, insist."""
 
     def launch(request: str, name: str, insist: bool, *given: Any) -> Iterator[list[Any]]:
-        yield [gr.Button("Launching", interactive=False), ""]
+        yield [gr.Button("Launching", interactive=False), "", gr.skip()]
         try:
-            config = _config(forms.named(given))
+            config = config_of(forms.named(given))
             run = jobs.submit(
                 services.database, services.settings, config, name=name, request=request or None, insist=bool(insist)
             )
         except Exception as error:
-            yield [gr.Button("Launch run", interactive=True), said(error, "The run was not launched")]
+            word = _word(*jobs.standing(services.database))
+            problem = said(error, "The run was not launched")
+            yield [gr.Button(word, interactive=True), problem, field_errors([error])]
         else:
-            yield [gr.skip(), opened(run.id)]
+            yield [gr.skip(), opened(run.id), gr.skip()]
 
-    button.click(launch, [*about, *form.values()], [button, outcome], **QUIET)
+    button.click(launch, [*about, *form.values()], [button, *outputs], **QUIET)
 
 
 def _changes(text: str) -> dict[str, Any]:
@@ -200,63 +227,39 @@ def _changes(text: str) -> dict[str, Any]:
     return found
 
 
-def _readiness(services: Services) -> list[Any]:
-    """A fresh request for this page load, and why the button is not to be pressed, if so."""
+def _readiness(services: Services, before: str | None) -> list[Any]:
+    """[notice, button, pulse, what they say]: why the button is not to be pressed, or what the run will wait for."""
+    token = services.shared.token()
+    listening = pulse(token, beats=not services.read_only)
+    note, button = "", gr.skip()
+    stack = jobs.stack_report()
     if services.read_only:
         note = panel("notice", "This dashboard is read-only", "Plans can be made here; runs are launched elsewhere.")
-        return [gr.skip(), note, gr.skip()]
-    stack = jobs.stack_report()
-    heading = "Sampling will be slow here" if stack.can_train else "This machine cannot train yet"
-    note = panel("notice", heading, stack.sentence) if stack.sentence else ""
-    return [uuid.uuid4().hex, note, gr.Button("Launch run", interactive=stack.can_train)]
+    else:
+        at_work, waiting = jobs.standing(services.database)
+        if stack.sentence:
+            heading = "Sampling will be slow here" if stack.can_train else "This machine cannot train yet"
+            note = panel("notice", heading, stack.sentence)
+        if stack.can_train:
+            note += _busy_note(at_work, waiting)
+        button = gr.Button(_word(at_work, waiting), interactive=stack.can_train)
+    if before == note:
+        return [gr.skip(), gr.skip(), listening, gr.skip()]
+    return [note, button, listening, note]
 
 
-def _starting_values(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the recipe starts with for this model and GPU, and the same with the reader's changes kept."""
-    model, gpu, recipe = (str(values[name]).strip() for name in forms.IDENTITY)
-    fresh = forms.shown(compose(recipe, model, gpu, {}))
-    return fresh, {**fresh, **(forms.edits(values, earlier) if earlier else {})}
+def _word(at_work: str, waiting: int) -> str:
+    return "Queue run" if at_work or waiting else "Launch run"
 
 
-def _config(values: Mapping[str, Any]) -> RunConfig:
-    overrides = forms.parse(values)
-    model, gpu, recipe = (overrides.pop(name) for name in forms.IDENTITY)
-    return compose(recipe, model, gpu, overrides)
-
-
-def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
-    """The plan, and the box for launching all the same: only there when the plan does not fit."""
-    try:
-        config = _config(values)
-        planned = jobs.preview(services.settings, config)
-        advice = () if planned.fits else jobs.remedies(services.settings, config)
-        sentences = [remedy.sentence for remedy in advice]
-        doubt = jobs.doubt(services.settings, config)
-        bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
-    except Exception as error:
-        return [said(error, "No plan for these values"), gr.Checkbox(value=False, visible=False)]
-    insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
-    return [bars, gr.skip() if services.read_only else insist]
+def _busy_note(at_work: str, waiting: int) -> str:
+    if not at_work and not waiting:
+        return ""
+    before = f", after {plural(waiting, 'run')} that {'waits' if waiting == 1 else 'wait'} already" if waiting else ""
+    running = f"{at_work} is using the device" if at_work else "Another run starts first"
+    return panel("quiet", "The device is busy", f"{running}; this run will be queued and starts by itself{before}.")
 
 
 def opened(run_id: str) -> str:
     """A link to the new run that the page follows by itself."""
     return f'<p class="soft"><a data-go href="run?id={esc(run_id)}">Open the run</a></p>'
-
-
-def _model_label(model: BaseModel) -> str:
-    builtin = " · built in" if model.builtin else ""
-    return f"{model.name} · {parameters(model.parameters)} · {model.licence}{builtin}"
-
-
-def _gpu_choices(services: Services) -> list[tuple[str, str]]:
-    """The device that is here comes first."""
-    here = jobs.detected_gpu()
-    label = f"{capitalised(here.name)} · {gib(here.memory_bytes)}{'' if here.kind == 'cpu' else ' · in this machine'}"
-    rest = [gpu for gpu in services.catalogue.gpus if gpu.id != here.id]
-    return [(label, here.id), *((f"{gpu.name} · {gib(gpu.memory_bytes)}", gpu.id) for gpu in rest)]
-
-
-def _device_name(services: Services, gpu: str) -> str:
-    names = {profile.id: capitalised(profile.name) for profile in (*services.catalogue.gpus, jobs.detected_gpu())}
-    return names.get(gpu, gpu)

@@ -1,7 +1,7 @@
 """`/run?id=ID`: one run while it happens and afterwards. `&step=N` shows that step's completions."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,17 +9,19 @@ import gradio as gr
 from gradio.components import Component
 
 from core import jobs
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from core.runs import Run
-from core.store import browsing
+from core.store import annotating, browsing
+from core.store.history import History
+from webui.components.charts import FIGURES, run_charts
 from webui.components.completions import groups_view
-from webui.components.curves import curves, curves_table
-from webui.components.live import curve_chart, live, still
+from webui.components.config_panel import config_panel
+from webui.components.live import chart_wall, live, still
 from webui.components.memory_table import memory_table
+from webui.components.notes_panel import notes_panel
+from webui.components.run_controls import controls
 from webui.components.run_panels import (
     advisories_panel,
-    config_panel,
-    controls,
     events_panel,
     heading,
     headline,
@@ -28,11 +30,10 @@ from webui.components.run_panels import (
     step_picker,
 )
 from webui.components.time_bar import time_bars
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said
 from webui.present import empty_state, failure_panel, skeleton
 from webui.services import Services
 
-POLL_SECONDS = 1.5
 Values = dict[str, Any]
 
 
@@ -40,15 +41,15 @@ Values = dict[str, Any]
 class View:
     """What one browser tab looks at and what it has been sent.
 
-    step      the step whose completions are shown; None follows the latest
-    revision  the run's revision that is on the page
-    sent      panel -> its last value's fingerprint, so that only what changed travels
+    step     the step whose completions are shown; None follows the latest
+    charted  (attempt, stride, last step) of what its charts hold
+    sent     panel -> its last value's fingerprint, so that only what changed travels
     """
 
     run_id: str = ""
     step: int | None = None
-    revision: int = -1
     paused: bool = False
+    charted: tuple[int, int, int] = (0, 0, 0)
     sent: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -58,98 +59,150 @@ def build(app: gr.Blocks, services: Services) -> None:
     view = gr.State(View())
     outputs = [view, *panels.values()]
 
-    def present(wanted: View) -> dict[Any, Any]:
+    def present(wanted: View, problem: str = "") -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
         try:
-            revision, values = look(services, wanted)
+            wanted, values = look(services, wanted)
         except Exception as error:
-            revision, values = wanted.revision, {"problem": said(error, "The run could not be read")}
-        prints = {name: hash(repr(value)) for name, value in values.items()}
-        fresh = {panels[name]: _sent(name, values[name]) for name in values if prints[name] != wanted.sent.get(name)}
-        return {view: replace(wanted, revision=revision, sent={**wanted.sent, **prints}), **fresh}
+            values = {"problem": said(error, "The run could not be read")}
+        if problem:
+            values["problem"] = problem
+        prints = {name: hash(value) for name, value in values.items() if name != "charts"}
+        fresh = {panels[name]: values[name] for name in values if prints.get(name, 0) != wanted.sent.get(name)}
+        return {view: replace(wanted, sent={**wanted.sent, **prints}), **fresh}
 
     def arrive(request: gr.Request) -> dict[Any, Any]:
         asked = request.query_params
-        return present(View(run_id=asked.get("id", ""), step=_step(asked.get("step"))))
+        return present(View(run_id=asked.get("id", "")[:20], step=_step(asked.get("step"))))
 
     def pick(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        return present(replace(seen, step=_step(event._data.get("id")), revision=-1))
+        return present(replace(seen, step=_step(event._data.get("id"))))
 
     def pause(seen: View) -> dict[Any, Any]:
         return present(replace(seen, paused=not seen.paused))
 
-    def stop(seen: View) -> dict[Any, Any]:
-        try:
-            jobs.stop(services.database, seen.run_id, "page")
-        except Exception as error:
-            return {panels["problem"]: said(error, "The run was not stopped")}
-        return present(seen)
-
-    def stop_now(seen: View) -> dict[Any, Any]:
-        try:
-            jobs.stop(services.database, seen.run_id, "page", now=True)
-        except Exception as error:
-            return {panels["problem"]: said(error, "The run was not stopped")}
-        return present(replace(seen, revision=-1))
-
-    def resume(seen: View) -> dict[Any, Any]:
-        try:
-            jobs.resume(services.database, services.settings, seen.run_id, "page")
-        except Exception as error:
-            return {panels["problem"]: said(error, "The run was not resumed")}
-        return present(replace(seen, revision=-1, sent={}))
+    def redraw(seen: View) -> dict[Any, Any]:
+        return present(replace(seen, charted=(0, 0, 0)))
 
     app.load(arrive, None, outputs, **QUIET)
-    panels["timer"].tick(present, view, outputs, queue=False, **QUIET)  # type: ignore[attr-defined]
+    panels["pulse"].tick(present, view, outputs, **TICK)  # type: ignore[attr-defined]
+    panels["charts"].tick(redraw, view, outputs, **TICK)  # type: ignore[attr-defined]
     panels["picker"].select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})  # type: ignore[attr-defined]
     panels["controls"].pause(pause, view, outputs, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
-        panels["controls"].stop(stop, view, outputs, **QUIET)  # type: ignore[attr-defined]
-        panels["controls"].end(stop_now, view, outputs, **QUIET)  # type: ignore[attr-defined]
-        panels["controls"].retry(resume, view, outputs, **QUIET)  # type: ignore[attr-defined]
+        _register_changes(services, panels, view, present)
 
 
-def look(services: Services, view: View) -> tuple[int, Values]:
-    """The run's revision and the panels that may have changed since the view's."""
-    now = time.time()
-    with services.database.reading() as connection:
+def _register_changes(services: Services, panels: dict[str, Any], view: gr.State, present: Callable[..., Any]) -> None:
+    """What changes the run. Each looks at the event, acts, and shows the run as it then is."""
+    outputs = [view, *panels.values()]
+    database, settings = services.database, services.settings
+
+    def acting(seen: View, doing: str, work: Callable[[], object]) -> dict[Any, Any]:
         try:
-            run = browsing.get_run(connection, view.run_id)
-        except NotFound:
-            return view.revision, _unknown(view.run_id)
-        values = _always(services, run, view, now)
-        if run.revision != view.revision:
-            values |= _on_change(services, connection, run, view, now)
-    return run.revision, values
+            work()
+        except Exception as error:
+            return present(seen, said(error, doing))
+        return present(seen)
+
+    def stop(seen: View) -> dict[Any, Any]:
+        return acting(seen, "The run was not stopped", lambda: jobs.stop(database, seen.run_id, "page"))
+
+    def stop_now(seen: View) -> dict[Any, Any]:
+        return acting(seen, "The run was not stopped", lambda: jobs.stop(database, seen.run_id, "page", now=True))
+
+    def resume(seen: View) -> dict[Any, Any]:
+        return acting(seen, "The run was not resumed", lambda: jobs.resume(database, settings, seen.run_id, "page"))
+
+    def extend(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        def work() -> None:
+            jobs.resume(database, settings, seen.run_id, "page", _whole("steps", _field(event, "steps")))
+
+        return acting(seen, "The run was not extended", work)
+
+    def annotate(seen: View, change: Callable[[Any], object]) -> dict[Any, Any]:
+        def work() -> None:
+            with database.writing() as connection:
+                change(connection)
+
+        return acting(seen, "That was not kept", work)
+
+    def add_tag(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        word = _field(event, "tag")
+        return annotate(seen, lambda connection: annotating.tag(connection, seen.run_id, add=[word]))
+
+    def remove_tag(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        word = str(event._data.get("id", ""))
+        return annotate(seen, lambda connection: annotating.tag(connection, seen.run_id, remove=[word]))
+
+    def write_notes(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        text = _field(event, "notes")
+        return annotate(seen, lambda connection: annotating.write_notes(connection, seen.run_id, text))
+
+    def archive(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        wanted = event._data.get("id") == "archive"
+        return annotate(seen, lambda connection: annotating.archive(connection, seen.run_id, wanted, "page"))
+
+    def delete(seen: View) -> dict[Any, Any]:
+        return acting(seen, "The run was not deleted", lambda: jobs.delete(database, settings, seen.run_id))
+
+    panels["controls"].stop(stop, view, outputs, **QUIET)
+    panels["controls"].end(stop_now, view, outputs, **QUIET)
+    panels["controls"].retry(resume, view, outputs, **QUIET)
+    panels["controls"].expand(extend, view, outputs, **QUIET)
+    panels["controls"].apply(archive, view, outputs, **QUIET)
+    panels["controls"].delete(delete, view, outputs, **QUIET)
+    panels["notes"].edit(add_tag, view, outputs, **QUIET)
+    panels["notes"].clear(remove_tag, view, outputs, **QUIET)
+    panels["notes"].submit(write_notes, view, outputs, **QUIET)
 
 
-def _always(services: Services, run: Run, view: View, now: float) -> Values:
-    """What changes without a word in the database. After the last change the page looks once more, for the log."""
-    ended = run.status.is_final and run.revision == view.revision
-    return {
-        "controls": controls(run, now, view.paused, may_stop=not services.read_only),
-        "log": log_panel(jobs.log_tail(services.settings, run.id)),
-        "timer": not ended and not view.paused,
+def look(services: Services, view: View) -> tuple[View, Values]:
+    """The panels as they are now, made once for all who look at the same, and the charts' newest points."""
+    now, token = time.time(), services.shared.token(view.run_id)
+    try:
+        history = services.shared.history(view.run_id)
+    except NotFound:
+        return view, {**_unknown(view.run_id), "pulse": pulse(token, view.run_id, beats=False)}
+    key = ("run", view.run_id, token, history.revision, view.step)
+    run, values = services.shared.once(key, lambda: _panels(services, view, history, now))
+    values = {
+        **values,
+        "controls": controls(run, now, view.paused, may_change=not services.read_only),
+        "pulse": pulse(token, run.id, beats=not view.paused),
     }
+    return _with_charts(view, run, history, values)
 
 
-def _on_change(services: Services, connection: Any, run: Run, view: View, now: float) -> Values:
-    steps = browsing.list_steps(connection, run.id)
-    loading = browsing.list_load_phases(connection, run.id)
-    shown = min(view.step or run.step, run.step)
-    groups = browsing.list_groups(connection, run.id, shown) if shown else []
-    return {
+def _with_charts(view: View, run: Run, history: History, values: Values) -> tuple[View, Values]:
+    """Adds the charts where this tab has not seen the newest steps, as the steps it lacks where that is enough."""
+    holds = (run.attempt, history.stride, history.last)
+    if view.charted == holds and run.attempt == 1:
+        return view, values
+    grows = view.charted[:2] == holds[:2] and view.charted[2] <= history.last and run.attempt == 1
+    values["charts"] = run_charts(run, history, after=view.charted[2] if grows else 0)
+    return replace(view, charted=holds), values
+
+
+def _panels(services: Services, view: View, history: History, now: float) -> tuple[Run, Values]:
+    with services.database.reading() as connection:
+        run = browsing.get_run(connection, view.run_id)
+        loading = browsing.list_load_phases(connection, run.id)
+        shown = min(view.step or run.step, run.step)
+        groups = browsing.list_groups(connection, run.id, shown) if shown else []
+        events = browsing.list_events(connection, run.id)
+    return run, {
         "heading": heading(run),
         "problem": failure_panel(run.failure, run.status) + _ways_out(services, run),
-        "headline": headline(run, steps, now),
-        "advice": advisories_panel(jobs.advisories(services.settings, run, steps)),
-        "chart": curves(steps),
-        "figures": curves_table(steps),
-        "time": time_bars(loading, steps),
-        "memory": memory_table(run, loading, steps),
+        "headline": headline(run, history, now),
+        "advice": advisories_panel(jobs.advisories(services.settings, run, history.steps)),
+        "time": time_bars(loading, history),
+        "memory": memory_table(run, loading, history),
         "picker": step_picker(shown, run.step, view.step is None),
         "groups": groups_view(groups) or '<p class="soft">Completions are shown here from the first step on.</p>',
-        "events": events_panel(browsing.list_events(connection, run.id)),
+        "notes": notes_panel(run, may_change=not services.read_only),
+        "log": log_panel(jobs.log_tail(services.settings, run.id)),
+        "events": events_panel(events),
         "config": config_panel(run.config),
     }
 
@@ -171,14 +224,13 @@ def _layout() -> dict[str, Component]:
         panels["problem"] = live(elem_id="problem")
         panels["headline"] = live(skeleton(3), elem_id="headline")
         panels["advice"] = live(elem_id="advice")
-        with gr.Row(elem_classes="split", elem_id="measured"):
+        with gr.Column(elem_classes="card", elem_id="measured"):
+            panels["charts"] = chart_wall("Charts of this run", len(FIGURES), elem_id="charts")
+        with gr.Row(elem_classes="split", elem_id="spent"):
             with gr.Column(elem_classes="card", scale=7, min_width=320):
-                still('<h2>Reward<span class="hint">Drag to zoom, double-click to see all</span></h2>')
-                panels["chart"] = curve_chart("Mean reward by step", elem_id="chart")
-                panels["figures"] = live(elem_id="figures")
-            with gr.Column(elem_classes="card", scale=5, min_width=320):
                 still("<h2>Where the time goes</h2>")
                 panels["time"] = live(skeleton(4), elem_id="time")
+            with gr.Column(elem_classes="card", scale=5, min_width=320):
                 still("<h2>Memory, planned and measured</h2>")
                 panels["memory"] = live(skeleton(4), elem_id="memory")
         with gr.Column(elem_classes="card", elem_id="sampled"):
@@ -186,26 +238,35 @@ def _layout() -> dict[str, Component]:
                 still("<h2>Completions</h2>")
                 panels["picker"] = live(elem_id="picker")
             panels["groups"] = live(skeleton(6), elem_id="groups")
+        with gr.Column(elem_classes="card", elem_id="noted"):
+            still("<h2>Tags and notes</h2>")
+            panels["notes"] = live(skeleton(2), elem_id="notes")
         with gr.Column(elem_classes="card", elem_id="records"):
+            panels["config"] = live(elem_id="config")
             panels["log"] = live(elem_id="log")
             panels["events"] = live(elem_id="events")
-            panels["config"] = live(elem_id="config")
-        panels["timer"] = gr.Timer(POLL_SECONDS)
+        panels["pulse"] = live(elem_id="pulse")
     return panels
 
 
 def _unknown(run_id: str) -> Values:
     what = f"There is no run {run_id!r} here." if run_id else "The address names no run."
-    empty = dict.fromkeys(("headline", "controls", "advice"), "")
+    empty = dict.fromkeys(("headline", "controls", "advice", "problem"), "")
     help = "It may have been deleted, or it belongs to another installation. Pick one from the list."
-    return {**empty, "heading": empty_state("No such run", f"{what} {help}", "All runs", "runs"), "timer": False}
+    return {**empty, "heading": empty_state("No such run", f"{what} {help}", "All runs", "runs")}
 
 
-def _sent(name: str, value: Any) -> Any:
-    return gr.Timer(active=value) if name == "timer" else value
+def _field(event: gr.EventData, name: str) -> str:
+    return str((event._data.get("fields") or {}).get(name, ""))
+
+
+def _whole(field: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 8):
+        raise InvalidInput(field, text, "which is not a whole number", "write for example 80")
+    return int(text)
 
 
 def _step(text: Any) -> int | None:
     """A step from the address or a control; None for none, and for what is no step."""
-    number = int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else 0
+    number = int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 12 else 0
     return number or None

@@ -1,83 +1,191 @@
-"""`/runs`: every run, newest first, following what happens. `?before=TIME` is a page of older ones."""
+"""`/runs`: every run in a table that follows what happens. The address holds filter, order and page."""
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
 
 from core import jobs
-from core.store import browsing
+from core.errors import GrouperError, InvalidInput
+from core.store import annotating
+from core.store.listing import SORTS, RunFilter, facets, page_of_runs
+from core.units import plural
 from webui.components.live import live, still
-from webui.components.runs_table import runs_table
-from webui.pages.frame import QUIET, frame, page_body, said, title
-from webui.present import empty_state, skeleton
+from webui.components.runs_table import filter_bar, runs_table
+from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
+from webui.present import empty_state, panel, skeleton
 from webui.services import Services
 
-PAGE = 50
-POLL_SECONDS = 2.0
+CHOICES = ("search", "state", "model", "recipe", "tag")
+LONGEST = 200  # characters of a filter's value
+
+
+@dataclass(frozen=True)
+class View:
+    """What one browser tab looks at, and the fingerprints of what it has been sent."""
+
+    wanted: RunFilter = field(default_factory=RunFilter)
+    sent: Mapping[str, int] = field(default_factory=dict)
 
 
 def build(app: gr.Blocks, services: Services) -> None:
     frame("Runs")
+    panels: dict[str, Any] = {}
     with page_body():
         with gr.Row(elem_classes="title-line"):
             still(title("Runs"))
             still("" if services.read_only else '<a class="main-button" href="./">New run</a>')
-        problem = live(elem_id="problem")
-        table = live(skeleton(8), elem_id="runs")
-    token, timer = gr.State(""), gr.Timer(POLL_SECONDS)
+        panels["problem"] = live(elem_id="problem")
+        panels["filters"] = live(elem_id="filters")
+        panels["table"] = live(skeleton(8), elem_id="runs")
+        panels["pulse"] = live(elem_id="pulse")
+    view = gr.State(View())
+    outputs = [view, *panels.values()]
 
-    def look(seen: str, request: gr.Request) -> list[Any]:
+    def present(seen: View, problem: str = "") -> dict[Any, Any]:
+        """Only the panels that differ from what this tab has."""
         try:
-            fresh, shown = table_view(services, before(request), seen)
+            values = {"problem": problem, **look(services, seen.wanted)}
         except Exception as error:
-            return [gr.skip(), said(error, "The runs could not be read")]
-        return [fresh, shown]
+            values = {"problem": said(error, "The runs could not be read")}
+        prints = {name: hash(value) for name, value in values.items()}
+        fresh = {panels[name]: values[name] for name in values if prints[name] != seen.sent.get(name)}
+        return {view: replace(seen, sent={**seen.sent, **prints}), **fresh}
 
-    def stop(request: gr.Request, event: gr.EventData) -> list[Any]:
+    def arrive(request: gr.Request) -> dict[Any, Any]:
+        return present(View(asked(request.query_params)))
+
+    def narrow(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        return present(replace(seen, wanted=narrowed(seen.wanted, event._data)))
+
+    def acting(seen: View, doing: str, work: Callable[[], object]) -> dict[Any, Any]:
         try:
-            jobs.stop(services.database, str(event._data.get("id", "")), "page")
+            work()
         except Exception as error:
-            return [table_view(services, before(request))[1], said(error, "The run was not stopped")]
-        return [table_view(services, before(request))[1], ""]
+            return present(seen, said(error, doing))
+        return present(seen)
 
-    def run_next(request: gr.Request, event: gr.EventData) -> list[Any]:
+    def stop(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        run_id = str(event._data.get("id", ""))
+        return acting(seen, "The run was not stopped", lambda: jobs.stop(services.database, run_id, "page"))
+
+    def run_next(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        run_id = str(event._data.get("id", ""))
+        return acting(seen, "The queue was not changed", lambda: jobs.run_next(services.database, run_id))
+
+    def act(seen: View, event: gr.EventData) -> dict[Any, Any]:
         try:
-            jobs.run_next(services.database, str(event._data.get("id", "")))
+            return present(seen, act_on(services, event._data))
         except Exception as error:
-            return [table_view(services, before(request))[1], said(error, "The queue was not changed")]
-        return [table_view(services, before(request))[1], ""]
+            return present(seen, said(error, "Nothing was changed"))
 
-    app.load(look, token, [token, table], **QUIET)
-    timer.tick(look, token, [token, table], queue=False, **QUIET)
+    app.load(arrive, None, outputs, **QUIET)
+    panels["pulse"].tick(present, view, outputs, **TICK)
+    for name in ("filters", "table"):
+        panels[name].input(narrow, view, outputs, **QUIET | {"trigger_mode": "always_last"})
     if not services.read_only:
-        table.stop(stop, None, [table, problem], **QUIET)
-        table.select(run_next, None, [table, problem], **QUIET)
+        panels["table"].stop(stop, view, outputs, **QUIET)
+        panels["table"].select(run_next, view, outputs, **QUIET)
+        panels["table"].apply(act, view, outputs, **QUIET)
 
 
-def before(request: gr.Request) -> float | None:
-    """The cursor in the address; anything that is not a time is the first page."""
-    try:
-        return float(request.query_params.get("before", ""))
-    except ValueError:
-        return None
+def look(services: Services, wanted: RunFilter) -> dict[str, str]:
+    """The panels, made once for all who look at the same part of the table."""
+    token = services.shared.token()
+    return services.shared.once(("runs", wanted, token), lambda: _panels(services, wanted, token))
 
 
-def table_view(services: Services, cursor: float | None, seen: str = "") -> tuple[Any, Any]:
-    """(change token, table), or nothing to redraw when the token is the one already seen."""
+def _panels(services: Services, wanted: RunFilter, token: str) -> dict[str, str]:
     with services.database.reading() as connection:
-        token = browsing.change_token(connection)
-        if token == seen:
-            return gr.skip(), gr.skip()
-        found = browsing.list_runs(connection, limit=PAGE + 1, before=cursor)
-    page = found[:PAGE]
-    if not page and cursor is None:
-        return token, empty_state(
-            "No runs yet",
-            "Every run will be listed here with its state, its progress and its reward.",
-            "" if services.read_only else "Launch a run",
-            "./",
-        )
-    older = f"runs?before={page[-1].created_at!r}" if len(found) > PAGE else ""
-    newest = "runs" if cursor is not None else ""
-    return token, runs_table(page, time.time(), older, newest, may_stop=not services.read_only)
+        page = page_of_runs(connection, wanted)
+        if not page.total and not wanted.narrows:
+            return {"filters": "", "table": _nothing_yet(services), "pulse": pulse(token)}
+        known = facets(connection)
+    wanted = replace(wanted, page=page.page)
+    table = runs_table(page, wanted, time.time(), may_change=not services.read_only)
+    return {"filters": filter_bar(wanted, known), "table": table, "pulse": pulse(token)}
+
+
+def _nothing_yet(services: Services) -> str:
+    text = "Every run will be listed here with its state, its progress and its reward."
+    return empty_state("No runs yet", text, "" if services.read_only else "Launch a run", "./")
+
+
+def asked(query: Mapping[str, str]) -> RunFilter:
+    """The filter that an address holds; what is not understood is left out."""
+    chosen: dict[str, Any] = {name: query.get(name, "")[:LONGEST] for name in CHOICES}
+    sort, page = query.get("sort", ""), query.get("page", "")
+    if sort.lstrip("-") in SORTS:
+        chosen["sort"] = sort
+    if page.isascii() and page.isdigit():
+        chosen["page"] = min(int(page), 10**6)
+    return RunFilter(**chosen, archived=query.get("archived") == "1")
+
+
+def narrowed(wanted: RunFilter, event: Mapping[str, Any]) -> RunFilter:
+    """The filter after a field of the bar was changed, or a head or page link pressed."""
+    what, _, value = str(event.get("id") or "").partition(":")
+    if what == "clear":
+        return RunFilter()
+    if what in ("sort", "page"):
+        found = asked({what: value})
+        return replace(wanted, page=found.page, sort=found.sort if what == "sort" else wanted.sort)
+    changes: dict[str, Any] = {}
+    for name, given in dict(event.get("fields") or {}).items():
+        if name in CHOICES:
+            changes[name] = str(given)[:LONGEST]
+        elif name == "archived":
+            changes[name] = bool(given)
+    return replace(wanted, **changes, page=1)
+
+
+def act_on(services: Services, event: Mapping[str, Any]) -> str:
+    """Does one thing to every ticked run; what could not be done is said, run by run, in a panel."""
+    ids = [str(run_id) for run_id in (event.get("ids") or [])][:500]
+    word = str((event.get("fields") or {}).get("tag", ""))
+    work = ACTIONS.get(str(event.get("id")))
+    if work is None:
+        raise InvalidInput("action", event.get("id"), "which is unknown", "use the buttons of the page")
+    if str(event.get("id")) in ("tag", "untag") and not word.strip():
+        raise InvalidInput("tag", word, "which is empty", "write a tag first")
+    refused: list[str] = []
+    for run_id in ids:
+        try:
+            work(services, run_id, word)
+        except GrouperError as error:
+            refused.append(str(error))
+    if not refused:
+        return ""
+    return panel("notice", f"{plural(len(refused), 'run')} of {len(ids)} left as it was", *_few(refused))
+
+
+def _few(sentences: Sequence[str], most: int = 5) -> list[str]:
+    more = len(sentences) - most
+    return [*sentences[:most], *([f"And {more} more."] if more > 0 else [])]
+
+
+def _tag(services: Services, run_id: str, word: str) -> None:
+    with services.database.writing() as connection:
+        annotating.tag(connection, run_id, add=[word])
+
+
+def _untag(services: Services, run_id: str, word: str) -> None:
+    with services.database.writing() as connection:
+        annotating.tag(connection, run_id, remove=[" ".join(word.split())])
+
+
+def _archive(services: Services, run_id: str, archived: bool) -> None:
+    with services.database.writing() as connection:
+        annotating.archive(connection, run_id, archived, "page")
+
+
+ACTIONS: Mapping[str, Callable[[Services, str, str], object]] = {
+    "stop": lambda services, run_id, _: jobs.stop(services.database, run_id, "page"),
+    "delete": lambda services, run_id, _: jobs.delete(services.database, services.settings, run_id),
+    "archive": lambda services, run_id, _: _archive(services, run_id, True),
+    "restore": lambda services, run_id, _: _archive(services, run_id, False),
+    "tag": _tag,
+    "untag": _untag,
+}

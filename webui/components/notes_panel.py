@@ -1,0 +1,25 @@
+"""A run's tags and notes, and the forms that change them."""
+
+from core.runs import Run
+from webui.present import esc
+
+
+def notes_panel(run: Run, may_change: bool) -> str:
+    """Tags with a way to remove each and to add one; the notes as a text to edit."""
+    if not may_change:
+        tags = "".join(f'<span class="tag">{esc(word)}</span>' for word in run.tags)
+        notes = f'<p class="notes">{esc(run.notes)}</p>' if run.notes else '<p class="soft">No notes.</p>'
+        return f'<div class="tags">{tags}</div>{notes}'
+    tags = "".join(
+        f'<span class="tag" data-key="tag-{esc(word)}">{esc(word)}<button type="button" data-trigger="clear" '
+        f'data-id="{esc(word)}" aria-label="Remove tag {esc(word)}">×</button></span>'
+        for word in run.tags
+    )
+    return (
+        f'<div class="tags">{tags}<span data-form class="inline-form"><input name="tag" maxlength="40" '
+        'placeholder="Add a tag" aria-label="Add a tag">'
+        '<button type="button" class="small-button" data-trigger="edit">Add</button></span></div>'
+        '<div data-form class="note-form"><textarea name="notes" rows="4" maxlength="20000" aria-label="Notes" '
+        f'placeholder="What you tried and what you saw">{esc(run.notes)}</textarea>'
+        '<button type="button" class="small-button" data-trigger="submit">Save notes</button></div>'
+    )

@@ -1,0 +1,89 @@
+"""What the launch page's handlers share: the form's values as a config and back, the plan, and what can be chosen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from core import jobs
+from core.catalogue import BaseModel
+from core.config import RunConfig
+from core.errors import InvalidInput
+from core.recipes import compose
+from core.units import gib, parameters
+from webui import forms
+from webui.components.budget_bar import budget_bar
+from webui.components.launch_panels import recipe_view
+from webui.components.same_elsewhere import field_errors, same_elsewhere
+from webui.pages.frame import said
+from webui.present import capitalised
+from webui.services import Services
+
+
+def starting_values(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the recipe starts with for this model and GPU, and the same with the reader's changes kept."""
+    model, gpu, recipe = (str(values[name]).strip() for name in forms.IDENTITY)
+    fresh = forms.shown(compose(recipe, model, gpu, {}))
+    return fresh, {**fresh, **(forms.edits(values, earlier) if earlier else {})}
+
+
+def config_of(values: Mapping[str, Any]) -> RunConfig:
+    overrides = forms.parse(values)
+    model, gpu, recipe = (overrides.pop(name) for name in forms.IDENTITY)
+    return compose(recipe, model, gpu, overrides)
+
+
+def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
+    """[plan, insist, errors, command]: the box for launching all the same is there when the plan does not fit."""
+    try:
+        config = config_of(values)
+        planned = jobs.preview(services.settings, config)
+        advice = () if planned.fits else jobs.remedies(services.settings, config)
+        sentences = [remedy.sentence for remedy in advice]
+        doubt = jobs.doubt(services.settings, config)
+        bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
+    except Exception as error:
+        unticked = gr.Checkbox(value=False, visible=False)
+        return [said(error, "No plan for these values"), unticked, field_errors([error]), gr.skip()]
+    insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
+    return [bars, gr.skip() if services.read_only else insist, field_errors(), same_elsewhere(config)]
+
+
+def filled_in(services: Services, config: RunConfig) -> list[Any]:
+    """Every output of the page for a config that is to stand in its form."""
+    filled = forms.shown(config)
+    fresh, _ = starting_values(filled, {})
+    return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+
+
+def refused(error: Exception, doing: str, fields: int) -> list[Any]:
+    """The same outputs when a config cannot stand there: everything stays, and the reason is said."""
+    problem = [gr.skip(), gr.skip(), said(error, doing), gr.skip(), field_errors([error]), gr.skip()]
+    return [*problem, *(gr.skip() for _ in range(fields))]
+
+
+def model_choices(services: Services, gpu: str) -> list[tuple[str, str]]:
+    """Every model of the catalogue with its size, its licence and whether this device can train it."""
+    try:
+        fits = jobs.fitting_models(gpu)
+    except InvalidInput:  # a device the catalogue does not know
+        fits = {}
+    return [(_model_label(model, fits.get(model.alias, "")), model.alias) for model in services.catalogue.models]
+
+
+def _model_label(model: BaseModel, fits: str) -> str:
+    facts = (model.name, parameters(model.parameters), model.licence, fits, "built in" if model.builtin else "")
+    return " · ".join(fact for fact in facts if fact)
+
+
+def gpu_choices(services: Services) -> list[tuple[str, str]]:
+    """The device that is here comes first."""
+    here = jobs.detected_gpu()
+    label = f"{capitalised(here.name)} · {gib(here.memory_bytes)}{'' if here.kind == 'cpu' else ' · in this machine'}"
+    rest = [gpu for gpu in services.catalogue.gpus if gpu.id != here.id]
+    return [(label, here.id), *((f"{gpu.name} · {gib(gpu.memory_bytes)}", gpu.id) for gpu in rest)]
+
+
+def _device_name(services: Services, gpu: str) -> str:
+    names = {profile.id: capitalised(profile.name) for profile in (*services.catalogue.gpus, jobs.detected_gpu())}
+    return names.get(gpu, gpu)
