@@ -305,7 +305,7 @@ def bench_dashboard(
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=10, max=1_000_000)] = 2000,
     as_json: Json = False,
 ) -> None:
-    """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 2 GB of disk."""
+    """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 5 GB of disk."""
     found = bench_pages(load_settings(), runs, steps)
     _show(as_json, found, reports.to_json(found))
 

@@ -172,7 +172,7 @@ window.grouper = (() => {
   function listen(target, trigger) {
     const panel = target.querySelector("[data-pulse]");
     if (!panel) return;
-    const fresh = { token: panel.dataset.pulse, url: panel.dataset.from, trigger, asked: 0 };
+    const fresh = { token: panel.dataset.pulse, url: panel.dataset.from, trigger, asked: -Infinity };
     if (listening) return Object.assign(listening, fresh);
     listening = { ...fresh, quiet: 0 };
     setTimeout(ask, SOON_MS);
