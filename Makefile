@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py --gpu $(GPU)
 
-.PHONY: setup run demo test bench faults lint unit clean
+.PHONY: setup run demo test bench faults lint unit screenshots clean
 
 setup:
 	@$(SETUP)
@@ -37,6 +37,11 @@ faults:
 	@$(SETUP) --with test
 	@$(BIN)/pytest -m long
 	@PYTHONPATH=.:tests $(BIN)/python -W ignore tests/faults/campaign.py
+
+screenshots:
+	@$(SETUP) --with test
+	@$(BIN)/python tools/browser.py
+	@$(BIN)/python -W ignore tools/screenshots.py
 
 bench:
 	@$(SETUP)

@@ -20,10 +20,11 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @contextmanager
-def serving(home: Path, python: str = sys.executable, **environment: str) -> Iterator[str]:
-    """The address of `python app.py` over this state folder, for as long as the block runs."""
+def serving(home: Path, python: str = sys.executable, port: int = 0, **environment: str) -> Iterator[str]:
+    """The address of `python app.py` over this state folder, for as long as the block runs; port 0: any free one."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     chosen = {"GROUPER_HOME": str(home), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
     home.mkdir(parents=True, exist_ok=True)

@@ -186,16 +186,18 @@ window.grouper = (() => {
         if (!answer.ok) throw new Error(answer.status);
         hear(mine, await answer.text());
       } catch {
-        document.body.classList.add("disconnected");
+        lost(true);
       }
     }
     setTimeout(ask, mine.quiet > 40 ? LATE_MS : SOON_MS);
   }
 
+  const lost = (is) => document.querySelector(".unreachable")?.classList.toggle("shown", is);
+
   function hear(mine, token) {
     const boot = (text) => text.split(":")[0];
     if (boot(token) !== boot(mine.token)) return location.reload(); // the server is another one and knows us no more
-    document.body.classList.remove("disconnected");
+    lost(false);
     for (const node of document.querySelectorAll("[data-clock=ago][data-heard]")) node.seenAt = performance.now();
     tick();
     mine.quiet = token === mine.token ? mine.quiet + 1 : 0;

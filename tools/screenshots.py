@@ -1,0 +1,140 @@
+"""Pictures of every page, empty, busy, failed and full, on a desktop and a phone, light and dark: `make screenshots`.
+
+    python tools/screenshots.py [FOLDER]        the folder is build/screenshots when none is named
+
+The runs in them are made up. Says what is wider than its screen or cut off, and ends with 1 when anything is.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "webui")]
+
+from dashboard_support import browsing, serving  # noqa: E402
+from samples import STEPS, add_run, end_run  # noqa: E402
+
+from core.runs import Failure, RunStatus  # noqa: E402
+from core.settings import load_settings  # noqa: E402
+from core.store import Database, annotating, lifecycle, open_database  # noqa: E402
+
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+SETTLED_MS = 900  # after the last panel came: curves are drawn, transitions are over
+FAILURE = Failure(
+    "out-of-memory",
+    "The GPU ran out of memory while updating the adapter.",
+    "Lower per_device_train_batch_size to 8.",
+    "Traceback: torch.OutOfMemoryError",
+)
+SETTLED = """() => document.querySelector("h1, .empty")
+  && ![...document.querySelectorAll(".skeleton")].some(node => node.offsetParent)"""
+# Text that does not fit its box and does not say so, and anything that makes the page wider than the screen.
+LOOK = """() => {
+  const found = [];
+  if (document.documentElement.scrollWidth > innerWidth) found.push("the page is wider than its screen");
+  for (const node of document.querySelectorAll(".page *, .side *")) {
+    const style = getComputedStyle(node);
+    if (!node.clientWidth || !node.innerText) continue;
+    if (style.overflowX !== "hidden" || style.textOverflow === "ellipsis") continue;
+    if (node.matches(".unseen, .segment, .side span") || node.closest(".segment, svg, .unseen")) continue;
+    if (node.scrollWidth > node.clientWidth + 2) found.push(`cut: ${node.className} "${node.innerText.slice(0, 40)}"`);
+  }
+  return found;
+}"""
+
+
+def empty(database: Database) -> dict[str, str]:
+    return {
+        "launch": "",
+        "runs": "runs",
+        "run": "run?id=nobody",
+        "compare": "compare",
+        "doctor": "doctor",
+        "about": "about",
+    }
+
+
+def busy(database: Database) -> dict[str, str]:
+    other = add_run(database, "earlier run", 20)
+    end_run(database, other, RunStatus.COMPLETED)
+    running = add_run(database, "running run", 23)
+    with database.writing() as connection:
+        lifecycle.enqueue(connection, running.config, "waiting run")
+    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor": "doctor"}
+    return {**pages, "compare": f"compare?runs={running.id},{other.id}"}
+
+
+def failed(database: Database) -> dict[str, str]:
+    run = add_run(database, "failed run", 3, rank=16)
+    end_run(database, run, RunStatus.FAILED, FAILURE)
+    lost = add_run(database, "lost run", 0)
+    end_run(database, lost, RunStatus.LOST, Failure("worker-lost", "The worker is gone.", "Resume the run."))
+    pages = {"launch": "?like=nobody", "runs": "runs", "run": f"run?id={run.id}"}
+    return {**pages, "compare": f"compare?runs={run.id},{lost.id}"}
+
+
+def full(database: Database) -> dict[str, str]:
+    runs = [
+        add_run(database, f"sweep {place} with a name that says what was changed", STEPS, rank=(16, 32, 64)[place % 3])
+        for place in range(6)
+    ]
+    for place, run in enumerate(runs):
+        end_run(database, run, RunStatus.COMPLETED)
+        with database.writing() as connection:
+            annotating.tag(connection, run.id, add=["baseline", "rank sweep"][: 1 + place % 2])
+            annotating.write_notes(connection, run.id, "Rises later than rank 16, and ends higher.")
+    with database.writing() as connection:
+        for place in range(60):
+            waiting = lifecycle.enqueue(connection, runs[0].config, f"older run {place}")
+            lifecycle.move(connection, waiting.id, RunStatus.CANCELLED)
+    chosen = ",".join(run.id for run in runs)
+    pages = {"launch": f"?like={runs[0].id}", "runs": "runs?sort=-reward", "run": f"run?id={runs[0].id}"}
+    return {**pages, "compare": f"compare?runs={chosen}"}
+
+
+def main() -> int:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "screenshots"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    problems: list[str] = []
+    with browsing(chromium) as browser:
+        for state in (empty, busy, failed, full):
+            with tempfile.TemporaryDirectory() as home:
+                database = open_database(load_settings({"GROUPER_HOME": home}).database_url)
+                pages = state(database)
+                database.close()
+                with serving(Path(home)) as address:
+                    problems += [
+                        f"{state.__name__}: {problem}" for problem in picture(browser, address, pages, state, folder)
+                    ]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(list(folder.iterdir()))} pictures in {folder}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folder: Path) -> list[str]:
+    """Every page of one state in both sizes and both colours; what is wrong with them."""
+    problems: list[str] = []
+    for size, (width, height) in SIZES.items():
+        tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+        tab.on("pageerror", lambda error, seen=problems: seen.append(f"a script failed: {error}"))
+        for name, path in pages.items():
+            tab.goto(f"{address}/{path}")
+            tab.wait_for_function(SETTLED)
+            tab.wait_for_timeout(SETTLED_MS)
+            problems += [f"{name} on a {size}: {found}" for found in tab.evaluate(LOOK)]
+            for colours in ("light", "dark"):
+                tab.evaluate("dark => document.body.classList.toggle('dark', dark)", colours == "dark")
+                tab.wait_for_timeout(250)
+                tab.screenshot(path=folder / f"{name}-{state.__name__}-{size}-{colours}.png", full_page=True)
+        tab.close()
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())
