@@ -18,9 +18,14 @@ def devices(settings: Settings) -> tuple[str, ...]:
 
 def usable(config: RunConfig, present: Sequence[str]) -> list[str]:
     """Of the devices present those that this config may run on."""
-    if config.gpu == CPU:
+    return suited(config.gpu, config.device, present)
+
+
+def suited(gpu: str, device: str, present: Sequence[str]) -> list[str]:
+    """The same by the names in a config: the profile, and a device or "auto"."""
+    if gpu == CPU:
         return [CPU]
-    return [device for device in present if device != CPU and config.device in ("auto", device)]
+    return [name for name in present if name != CPU and device in ("auto", name)]
 
 
 def device_of(run: Run) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.config import RunConfig, make_config
 from core.jobs.calibration import learn
+from core.jobs.devices import device_of, devices, suited, usable
 from core.jobs.fitting import refuse_unless_fits
 from core.jobs.planning import plan_setting, setting_of
 from core.jobs.preflight import check
@@ -54,11 +55,18 @@ def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> 
     return make_config({**config.model_dump(), **changes})
 
 
-def standing(database: Database) -> tuple[str, int]:
-    """What a run launched now would wait for: the name of the run at work, "" for none, and how many wait already."""
+def standing(database: Database, settings: Settings, gpu: str, device: str = "auto") -> tuple[str, int]:
+    """What a run launched now for this GPU and device would wait for: the name of a run at work there, "" when a
+    device is free, and how many runs wait for the same already.
+    """
+    present = devices(settings)
+    mine = suited(gpu, device, present)
     with database.reading() as connection:
-        active, waiting = browsing.active_runs(connection), browsing.queued_runs(connection)
-    return active[0].name if active else "", len(waiting)
+        active, queued = browsing.active_runs(connection), browsing.queued_runs(connection)
+    at_work = {device_of(run): run.name for run in [*active, *(run for run in queued if run.process)]}
+    waiting = sum(run.process is None and bool({*usable(run.config, present)} & {*mine}) for run in queued)
+    free = [name for name in mine if name not in at_work]
+    return "" if free or not mine else at_work[mine[0]], waiting
 
 
 def run_next(database: Database, run_id: str) -> None:

@@ -21,12 +21,34 @@ def sampled(number: int, chance: random.Random, extra: str = "") -> Step:
     mean = sum(rewards) / len(rewards)
     return Step(
         number=number,
-        metrics={"rewards/correctness/mean": mean, "rewards/format/mean": min(1.0, mean + 0.1), "loss": 0.01},
+        metrics={
+            "rewards/correctness/mean": mean,
+            "rewards/format/mean": min(1.0, mean + 0.1),
+            **_measured(number, skill),
+        },
         seconds={"generate": 1.3, "sync": 0.12, "reward": 0.01, "update": 2.1},
-        memory={},
+        memory={"rollout": 4_200_000_000, "sync": 4_200_000_000, "update": 4_200_000_000 + number * 10**6},
         groups=groups,
         at=time.time() - (STEPS - number) * 3.5,
     )
+
+
+def _measured(number: int, skill: float) -> dict[str, float]:
+    """What a worker measures in a step besides the rewards; figures wander, so that charts have something to draw."""
+    wander = random.Random(number).random()
+    return {
+        "loss": 0.02 * (wander - 0.5),
+        "grad_norm": 0.3 + 0.4 * wander,
+        "learning_rate": 3e-4 * (1 - number / STEPS),
+        "reward_std": 0.5 - 0.4 * skill + 0.05 * wander,
+        "frac_reward_zero_std": round(skill * 3 * wander) / 4,
+        "completions/mean_length": 19 - 8 * skill + wander,
+        "completions/min_length": 8.0,
+        "completions/max_length": 20.0,
+        "completions/clipped_ratio": 0.4 * (1 - skill),
+        "entropy": 1.6 - 1.2 * skill,
+        "mismatch/kl": 0.002 + 0.003 * wander,
+    }
 
 
 def _group(index: int, skill: float, chance: random.Random, extra: str) -> Group:

@@ -53,8 +53,17 @@ def build(app: gr.Blocks, services: Services) -> None:
     _register_best(services, form, panels["best"], [panels["chosen"], *shown[2:]])
     register_presets(app, services, form, kept, shown)
     ready = [notice, button, listening, stands]
-    app.load(lambda: [uuid.uuid4().hex, *_readiness(services, None)], None, [request, *ready], **QUIET)
-    listening.tick(lambda before: _readiness(services, before), stands, ready, **TICK)
+    place = [form["gpu"], form["device"]]
+
+    def begun(*chosen: str) -> list[Any]:
+        return [uuid.uuid4().hex, *_readiness(services, None, *chosen)]
+
+    def again(before: str | None, *chosen: str) -> list[Any]:
+        return _readiness(services, before, *chosen)
+
+    app.load(begun, place, [request, *ready], **QUIET)
+    listening.tick(again, [stands, *place], ready, **TICK)  # type: ignore[attr-defined]
+    gr.on([control.input for control in place], again, [stands, *place], ready, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
         about_run = [request, panels["name"], panels["insist"]]
         _register_launch(services, form, about_run, button, [outcome, panels["errors"]])
@@ -207,7 +216,9 @@ def _register_launch(
                 services.database, services.settings, config, name=name, request=request or None, insist=bool(insist)
             )
         except Exception as error:
-            word = _word(*jobs.standing(services.database))
+            chosen = forms.named(given)
+            gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
+            word = _word(*jobs.standing(services.database, services.settings, gpu, device))
             problem = said(error, "The run was not launched")
             yield [gr.Button(word, interactive=True), problem, field_errors([error])]
         else:
@@ -227,7 +238,7 @@ def _changes(text: str) -> dict[str, Any]:
     return found
 
 
-def _readiness(services: Services, before: str | None) -> list[Any]:
+def _readiness(services: Services, before: str | None, gpu: str, device: str) -> list[Any]:
     """[notice, button, pulse, what they say]: why the button is not to be pressed, or what the run will wait for."""
     token = services.shared.token()
     listening = pulse(token, beats=not services.read_only)
@@ -236,7 +247,7 @@ def _readiness(services: Services, before: str | None) -> list[Any]:
     if services.read_only:
         note = panel("notice", "This dashboard is read-only", "Plans can be made here; runs are launched elsewhere.")
     else:
-        at_work, waiting = jobs.standing(services.database)
+        at_work, waiting = jobs.standing(services.database, services.settings, str(gpu), str(device or "auto"))
         if stack.sentence:
             heading = "Sampling will be slow here" if stack.can_train else "This machine cannot train yet"
             note = panel("notice", heading, stack.sentence)
