@@ -62,7 +62,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         return _readiness(services, before, *chosen)
 
     app.load(begun, place, [request, *ready], **QUIET)
-    listening.tick(again, [stands, *place], ready, **TICK)  # type: ignore[attr-defined]
+    listening.tick(again, [stands, *place], ready, **TICK)
     gr.on([control.input for control in place], again, [stands, *place], ready, **QUIET)  # type: ignore[attr-defined]
     if not services.read_only:
         about_run = [request, panels["name"], panels["insist"]]
