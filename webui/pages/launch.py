@@ -175,7 +175,8 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
             config = jobs.config_like(services.database, like, changes)
             return filled_in(services, config)
         except Exception as error:
-            return refused(error, "That run's settings cannot be used", len(fields))
+            plain = begin(starting, *given)  # the form is usable all the same
+            return [*plain[:2], said(error, "That run's settings cannot be used"), *plain[3:]]
 
     everything = [*outputs, *fields]
     app.load(arrive, [outputs[0], *fields], everything, **QUIET)
