@@ -15,14 +15,15 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
-from core.bench import bench_generation, bench_learning, bench_pages, bench_plan, bench_step
+from core.bench import bench_generation, bench_learning, bench_pages, bench_plan, bench_step, bench_store
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
 from core.recipes import compose
 from core.runs import Run, RunStatus
 from core.settings import PROJECT, Settings, load_settings, page_environment
-from core.store import Database, browsing, open_database
+from core.store import Database, browsing, finding, open_database
+from core.store.wanted import ORDERS, CompletionFilter
 from core.units import duration
 
 app = typer.Typer(
@@ -174,17 +175,17 @@ def completions(
     step: Annotated[int | None, typer.Option(min=1, help="Only this step.")] = None,
     min_reward: Annotated[float | None, typer.Option(help="Only rewards from here.")] = None,
     max_reward: Annotated[float | None, typer.Option(help="Only rewards up to here.")] = None,
-    search: Annotated[str, typer.Option(help="Only completions that contain this text.")] = "",
-    sort: Annotated[str, typer.Option(help=f"One of {', '.join(browsing.SORTS)}.")] = "newest",
+    search: Annotated[str, typer.Option(help='Only completions with these words, "phrases" or beginnings*.')] = "",
+    sort: Annotated[str, typer.Option(help=f"One of {', '.join(ORDERS)}, score:NAME.")] = "newest",
     limit: Annotated[int, typer.Option(help="Completions on a page.")] = 20,
     after: Annotated[str, typer.Option(help="The `next` of the page before.")] = "",
     as_json: Json = False,
 ) -> None:
     """A run's sampled completions."""
     _settings, database = _open()
-    wanted = browsing.CompletionFilter(step, min_reward, max_reward, search, sort, limit, after)
+    wanted = CompletionFilter(step, min_reward, max_reward, search, sort, limit, after)
     with database.reading() as connection:
-        page, cursor = browsing.list_completions(connection, run_id, wanted, with_tokens=as_json)
+        page, cursor = finding.list_completions(connection, run_id, wanted, with_tokens=as_json)
     document = {"completions": [asdict(completion) for completion in page], "next": cursor}
     _show(as_json, document, "\n\n".join(map(reports.completion_text, page)) or "No completions match.")
 
@@ -307,6 +308,17 @@ def bench_dashboard(
 ) -> None:
     """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 5 GB of disk."""
     found = bench_pages(load_settings(), runs, steps)
+    _show(as_json, found, reports.to_json(found))
+
+
+@bench.command("store")
+def bench_storing(
+    rows: Annotated[int, typer.Option(help="Completions in the store.", min=1000, max=100_000_000)] = 1_000_000,
+    keep: Annotated[Path | None, typer.Option(help="Leave the store in this file, to use again.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds of the completion browser's questions, and bytes per completion. A million rows take minutes."""
+    found = bench_store(load_settings(), rows, keep)
     _show(as_json, found, reports.to_json(found))
 
 

@@ -161,11 +161,23 @@ class RewardScore:
 
 
 @dataclass(frozen=True)
-class Completion:
-    """One sampled answer. `token_ids` and `logprobs` are (T,); empty when a reader did not ask for tokens.
+class Remark:
+    """What a person said about a completion."""
 
-    finish_reason  "stop" (the model ended it) or "length" (cut at completion_tokens)
-    logprobs       log-probability of each token under the distribution it was sampled from
+    flagged: bool = False
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer. What is said of tokens is (T,), and empty when a reader did not ask or nobody knows.
+
+    finish_reason     "stop" (the model ended it) or "length" (cut at completion_tokens)
+    logprobs          log-probability of each token under the distribution it was sampled from
+    trainer_logprobs  the same as the trainer computed it
+    entropies         in nats, of the distribution each token was drawn from
+    flat              all completions of its group had the same reward, so that none of them taught anything
     """
 
     index: int
@@ -177,10 +189,16 @@ class Completion:
     length: int = 0
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
+    trainer_logprobs: tuple[float, ...] = ()
+    entropies: tuple[float, ...] = ()
     id: int = 0
+    run: str = ""
     step: int = 0
     group: int = 0
     prompt: str = ""
+    flat: bool = False
+    remark: Remark = Remark()
+    evidence: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,6 +210,7 @@ class Group:
     prompt_token_ids: tuple[int, ...]
     fields: Mapping[str, Any]
     completions: tuple[Completion, ...]
+    id: int = 0
 
 
 @dataclass(frozen=True)

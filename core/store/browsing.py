@@ -1,44 +1,32 @@
 """Every question a reader asks, as one named function each."""
 
 import json
-from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from core.config import RunConfig
-from core.errors import InvalidInput, NotFound
+from core.errors import NotFound
 from core.runs import (
     ACTIVE,
     Checkpoint,
-    Completion,
     Event,
     Failure,
     Group,
     LoadPhase,
     PlannedMemory,
     Process,
-    RewardScore,
     Run,
     RunStatus,
     Step,
     Summary,
     SyncChoice,
 )
-from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, scores, steps, tokens
+from core.store.sampled import read_groups
+from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, steps
 
 # The phases of a step as the planner names them; a step's memory has a peak for each.
 PLANNED_PHASES = ("rollout", "sync", "update")
-SORTS = {
-    "newest": (completions.c.id.desc(),),
-    "oldest": (completions.c.id.asc(),),
-    "reward": (completions.c.reward.desc(), completions.c.id.desc()),
-    "-reward": (completions.c.reward.asc(), completions.c.id.desc()),
-    "length": (completions.c.length.desc(), completions.c.id.desc()),
-    "-length": (completions.c.length.asc(), completions.c.id.desc()),
-}
 
 
 def get_run(connection: sa.Connection, run_id: str) -> Run:
@@ -105,64 +93,7 @@ def list_groups(connection: sa.Connection, run_id: str, step: int, with_tokens: 
         .where(runs.c.id == run_id, groups.c.step == step)
         .order_by(groups.c.number)
     )
-    found = list(connection.execute(query))
-    members = _completions(
-        connection,
-        _completion_query(with_tokens)
-        .where(completions.c.group.in_([row.id for row in found]))
-        .order_by(completions.c.reward.desc(), completions.c.number),
-    )
-    return [
-        Group(
-            index=row.number,
-            prompt=row.prompt,
-            prompt_token_ids=_unpack("i", row.prompt_token_ids),
-            fields=json.loads(row.fields),
-            completions=tuple(completion for completion in members if completion.group == row.number),
-        )
-        for row in found
-    ]
-
-
-@dataclass(frozen=True)
-class CompletionFilter:
-    """Which completions of a run, and in which order. `after` is the cursor that a page before returned."""
-
-    step: int | None = None
-    min_reward: float | None = None
-    max_reward: float | None = None
-    search: str = ""
-    sort: str = "newest"
-    limit: int = 50
-    after: str = ""
-
-
-def list_completions(
-    connection: sa.Connection, run_id: str, wanted: CompletionFilter, with_tokens: bool = False
-) -> tuple[list[Completion], str]:
-    """A page of completions and the cursor of the next page ("" at the end)."""
-    if wanted.sort not in SORTS:
-        raise InvalidInput("sort", wanted.sort, "which is no order", f"choose one of {', '.join(SORTS)}")
-    if not 1 <= wanted.limit <= 1000:
-        raise InvalidInput("limit", wanted.limit, "which is outside 1 to 1000", "choose a smaller page")
-    if wanted.after and not wanted.after.isdigit():
-        raise InvalidInput("after", wanted.after, "which is no cursor", "pass the `next` of the page before")
-    get_run(connection, run_id)
-    query = _completion_query(with_tokens).join(runs, runs.c.key == completions.c.run).where(runs.c.id == run_id)
-    if wanted.step is not None:
-        query = query.where(completions.c.step == wanted.step)
-    if wanted.min_reward is not None:
-        query = query.where(completions.c.reward >= wanted.min_reward)
-    if wanted.max_reward is not None:
-        query = query.where(completions.c.reward <= wanted.max_reward)
-    if wanted.search:
-        pattern = "%" + wanted.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        query = query.where(completions.c.text.like(pattern, escape="\\"))
-    offset = int(wanted.after or 0)
-    query = query.order_by(*SORTS[wanted.sort]).limit(wanted.limit + 1).offset(offset)
-    page = _completions(connection, query)
-    cursor = str(offset + wanted.limit) if len(page) > wanted.limit else ""
-    return page[: wanted.limit], cursor
+    return read_groups(connection, query, with_tokens)
 
 
 def list_events(connection: sa.Connection, run_id: str) -> list[Event]:
@@ -248,47 +179,6 @@ def summarise(connection: sa.Connection, run_id: str) -> Summary:
     )
 
 
-def _completion_query(with_tokens: bool) -> sa.Select[Any]:
-    columns: list[sa.ColumnElement[Any]] = [
-        *completions.c,
-        groups.c.number.label("group_number"),
-        groups.c.prompt.label("prompt"),
-    ]
-    query = sa.select(*columns).join(groups, groups.c.id == completions.c.group)
-    if with_tokens:
-        query = query.add_columns(tokens.c.token_ids, tokens.c.logprobs).outerjoin(
-            tokens, tokens.c.completion == completions.c.id
-        )
-    return query
-
-
-def _completions(connection: sa.Connection, query: sa.Select[Any]) -> list[Completion]:
-    """Runs a `_completion_query` and joins every completion with its scores."""
-    rows = list(connection.execute(query).mappings())
-    by_completion: dict[int, list[RewardScore]] = {}
-    wanted = [row["id"] for row in rows]
-    for score in connection.execute(sa.select(scores).where(scores.c.completion.in_(wanted))):
-        by_completion.setdefault(score.completion, []).append(RewardScore(score.function, score.value, score.error))
-    return [
-        Completion(
-            id=row["id"],
-            step=row["step"],
-            group=row["group_number"],
-            index=row["number"],
-            prompt=row["prompt"],
-            text=row["text"],
-            finish_reason=row["finish_reason"],
-            reward=row["reward"],
-            advantage=row["advantage"],
-            length=row["length"],
-            scores=tuple(by_completion.get(row["id"], ())),
-            token_ids=_unpack("i", row.get("token_ids") or b""),
-            logprobs=_unpack("f", row.get("logprobs") or b""),
-        )
-        for row in rows
-    ]
-
-
 def to_step(row: sa.Row[Any]) -> Step:
     """A row of `steps` as a record without its groups."""
     return Step(
@@ -329,10 +219,6 @@ def to_run(row: sa.RowMapping) -> Run:
         notes=row["notes"],
         archived_at=row["archived_at"],
     )
-
-
-def _unpack(typecode: str, packed: bytes) -> tuple[Any, ...]:
-    return tuple(array(typecode, packed))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -36,3 +36,10 @@ def size_bytes(database: Database) -> int:
             connection.execute(sa.text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size")
         )
     return int(pages) * int(each)
+
+
+def table_bytes(database: Database, table: str) -> int:
+    """What one table takes in the file, with its indices left out."""
+    with database.reading() as connection:
+        query = sa.text("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = :table")
+        return int(connection.execute(query, {"table": table}).scalar_one())

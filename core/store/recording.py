@@ -3,15 +3,31 @@
 import json
 import math
 import time
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.runs import Checkpoint, Completion, LoadPhase, RewardScore, Step
+from core import evidence as looking
+from core.runs import Checkpoint, Completion, Group, LoadPhase, RewardScore, Step
 from core.store.lifecycle import update
-from core.store.tables import checkpoints, completions, groups, load_phases, runs, scores, steps, tokens
+from core.store.packing import pack_floats, pack_ids, prompt_key, unpack_ids
+from core.store.tables import (
+    SCORE_COLUMNS,
+    checkpoints,
+    completions,
+    evidence,
+    functions,
+    groups,
+    load_phases,
+    runs,
+    scores,
+    steps,
+    texts,
+    tokens,
+)
+
+FLAT = 1e-9  # rewards closer than this are the same
 
 
 def record_step(connection: sa.Connection, run_id: str, step: Step) -> bool:
@@ -23,7 +39,7 @@ def record_step(connection: sa.Connection, run_id: str, step: Step) -> bool:
     key = _key(connection, run_id)
     before = _recorded_tokens(connection, key, step.number)
     if before is not None:
-        if before == [pack("i", each.token_ids) for group in step.groups for each in group.completions]:
+        if before == [each.token_ids for group in step.groups for each in group.completions]:
             update(connection, run_id, heartbeat_at=time.time())
             return True
         _forget_step(connection, key, run_id, step.number)
@@ -42,27 +58,15 @@ def record_step(connection: sa.Connection, run_id: str, step: Step) -> bool:
             memory=to_json(step.memory),
         )
     )
-    for group in step.groups:
-        group_id = connection.execute(
-            sa.insert(groups).values(
-                run=key,
-                step=step.number,
-                number=group.index,
-                prompt=clean(group.prompt),
-                prompt_token_ids=pack("i", group.prompt_token_ids),
-                fields=to_json(group.fields),
-            )
-        ).lastrowid
-        for completion in group.completions:
-            _record_completion(connection, key, step.number, group_id, completion)
+    _record_groups(connection, key, step)
     reached = sa.func.max(runs.c.step, step.number)
     total = runs.c.tokens + token_count
     update(connection, run_id, step=reached, reward=reward, tokens=total, heartbeat_at=time.time())
     return before is None
 
 
-def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[bytes] | None:
-    """The packed token ids of every completion of a step, in order; None when the step is not recorded."""
+def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[tuple[int, ...]] | None:
+    """The token ids of every completion of a step, in order; None when the step is not recorded."""
     known = connection.execute(sa.select(steps.c.number).where(steps.c.run == run, steps.c.number == step)).first()
     if known is None:
         return None
@@ -73,7 +77,7 @@ def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[byt
         .where(completions.c.run == run, completions.c.step == step)
         .order_by(groups.c.number, completions.c.number)
     )
-    return list(connection.execute(query).scalars())
+    return [unpack_ids(packed) for packed in connection.execute(query).scalars()]
 
 
 def _forget_step(connection: sa.Connection, run: int, run_id: str, step: int) -> None:
@@ -109,29 +113,110 @@ def record_checkpoint(connection: sa.Connection, run_id: str, checkpoint: Checkp
     )
 
 
-def _record_completion(connection: sa.Connection, run: int, step: int, group: int, completion: Completion) -> None:
-    completion_id = connection.execute(
-        sa.insert(completions).values(
-            run=run,
-            step=step,
-            group=group,
-            number=completion.index,
-            text=clean(completion.text),
-            length=completion.length,
-            finish_reason=completion.finish_reason,
-            reward=finite(completion.reward),
-            advantage=completion.advantage,
-        )
-    ).lastrowid
-    if completion.scores:
-        connection.execute(sa.insert(scores), [_score_row(completion_id, score) for score in completion.scores])
-    connection.execute(
-        sa.insert(tokens).values(
-            completion=completion_id,
-            token_ids=pack("i", completion.token_ids),
-            logprobs=pack("f", completion.logprobs),
-        )
+def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
+    """A step's groups, completions, scores, tokens and findings: one statement for each table."""
+    if not step.groups:
+        return
+    places = _function_places(connection, run, step)
+    group_id, completion_id = _next_id(connection, groups), _next_id(connection, completions)
+    rows: dict[sa.Table, list[dict[str, Any]]] = {
+        table: [] for table in (groups, completions, texts, scores, tokens, evidence)
+    }
+    ids: dict[tuple[int, int], int] = {}
+    for group in step.groups:
+        rows[groups].append(_group_row(group_id, run, step.number, group))
+        flat = is_flat([one.reward for one in group.completions])
+        for one in group.completions:
+            ids[group.index, one.index] = completion_id
+            named = {"id": completion_id, "run": run, "step": step.number, "group": group_id, "flat": flat}
+            rows[completions].append({**named, **_completion_row(one, places)})
+            rows[texts].append({"completion": completion_id, "text": clean(one.text)})
+            rows[scores] += [_score_row(completion_id, score) for score in one.scores]
+            rows[tokens].append(_token_row(completion_id, one))
+            completion_id += 1
+        group_id += 1
+    rows[evidence] = [
+        {"run": run, "kind": one.kind, "completion": ids[one.group, one.index], "detail": clean(one.detail)}
+        for one in looking.look(step, _earlier_scores(connection, run, step.number))
+    ]
+    for table, made in rows.items():
+        if made:
+            connection.execute(sa.insert(table), made)
+
+
+def is_flat(rewards: Sequence[float | None]) -> bool:
+    """Whether a group teaches nothing: all its rewards are the same, or there are none."""
+    known = [reward for reward in rewards if reward is not None]
+    return not known or max(known) - min(known) < FLAT
+
+
+def _next_id(connection: sa.Connection, table: sa.Table) -> int:
+    """Safe inside a write transaction, of which there is one at a time."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()) + 1
+
+
+def _function_places(connection: sa.Connection, run: int, step: Step) -> dict[str, int]:
+    """The run's reward functions and the score column of each, with those that this step brings for the first time."""
+    known = connection.execute(sa.select(functions.c.name, functions.c.place).where(functions.c.run == run))
+    places = {row.name: row.place for row in known}
+    fresh = dict.fromkeys(score.function for group in step.groups for one in group.completions for score in one.scores)
+    added = [name for name in fresh if name not in places][: SCORE_COLUMNS - len(places)]
+    for name in added:
+        places[name] = len(places) + 1
+        connection.execute(sa.insert(functions).values(run=run, place=places[name], name=name))
+    return places
+
+
+def _earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
+    """The mean score of every function in the steps just before this one, oldest first."""
+    wanted = range(step - looking.JUMP_STEPS, step)
+    query = (
+        sa.select(completions.c.step, scores.c.function, sa.func.avg(scores.c.value))
+        .join(groups, groups.c.id == completions.c.group)
+        .join(scores, scores.c.completion == completions.c.id)
+        .where(groups.c.run == run, groups.c.step.in_(wanted), scores.c.value.is_not(None))
+        .group_by(completions.c.step, scores.c.function)
     )
+    means: dict[int, dict[str, float]] = {}
+    for number, function, mean_score in connection.execute(query):
+        means.setdefault(number, {})[function] = mean_score
+    return [means[number] for number in wanted if number in means]
+
+
+def _group_row(group_id: int, run: int, step: int, group: Group) -> dict[str, Any]:
+    prompt = clean(group.prompt)
+    return {
+        "id": group_id,
+        "run": run,
+        "step": step,
+        "number": group.index,
+        "prompt": prompt,
+        "prompt_key": prompt_key(prompt),
+        "prompt_token_ids": pack_ids(group.prompt_token_ids),
+        "fields": to_json(group.fields),
+    }
+
+
+def _completion_row(one: Completion, places: Mapping[str, int]) -> dict[str, Any]:
+    by_place = {places[score.function]: score.value for score in one.scores if score.function in places}
+    return {
+        "number": one.index,
+        "length": one.length,
+        "finish_reason": one.finish_reason,
+        "reward": finite(one.reward),
+        "advantage": one.advantage,
+        **{f"score_{place}": finite(by_place.get(place)) for place in range(1, SCORE_COLUMNS + 1)},
+    }
+
+
+def _token_row(completion_id: int, one: Completion) -> dict[str, Any]:
+    return {
+        "completion": completion_id,
+        "token_ids": pack_ids(one.token_ids),
+        "logprobs": pack_floats(one.logprobs),
+        "trainer_logprobs": pack_floats(one.trainer_logprobs) if one.trainer_logprobs else None,
+        "entropies": pack_floats(one.entropies) if one.entropies else None,
+    }
 
 
 def _score_row(completion_id: int, score: RewardScore) -> dict[str, Any]:
@@ -145,11 +230,6 @@ def _score_row(completion_id: int, score: RewardScore) -> dict[str, Any]:
 
 def _key(connection: sa.Connection, run_id: str) -> int:
     return connection.execute(sa.select(runs.c.key).where(runs.c.id == run_id)).scalar_one()
-
-
-def pack(typecode: str, values: Iterable[float]) -> bytes:
-    """Numbers as little-endian 4-byte items: "i" int32, "f" float32."""
-    return array(typecode, values).tobytes()
 
 
 def clean(text: str) -> str:

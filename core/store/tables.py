@@ -1,12 +1,14 @@
 """The tables as they are now. `migrations/versions` holds how they came to be; a test keeps both equal.
 
-Token data lies apart from the text, so that pages of text stay small: `token_ids` is little-endian int32,
-`logprobs` little-endian float32, both (T,): 8 bytes a token.
+A completion is three rows. `completions` holds what people filter and sort by and stays narrow, so that a million of
+them can be looked through in a moment; `texts` holds what was said, with a full-text index beside it; `tokens` holds
+what was sampled, packed as `core.store.packing` says.
 """
 
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+SCORE_COLUMNS = 8  # reward functions of a run that can be filtered and sorted by; all of them are kept in `scores`
 
 runs = sa.Table(
     "runs",
@@ -64,6 +66,7 @@ groups = sa.Table(
     sa.Column("step", sa.Integer, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("prompt_key", sa.Integer, nullable=False, server_default="0", index=True),  # equal for equal prompts
     sa.Column("prompt_token_ids", sa.LargeBinary, nullable=False),
     sa.Column("fields", sa.Text, nullable=False),
     sa.UniqueConstraint("run", "step", "number"),
@@ -77,13 +80,76 @@ completions = sa.Table(
     sa.Column("step", sa.Integer, nullable=False),
     sa.Column("group", sa.Integer, sa.ForeignKey("groups.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
     sa.Column("length", sa.Integer, nullable=False),
     sa.Column("finish_reason", sa.Text, nullable=False),
     sa.Column("reward", sa.Float),
     sa.Column("advantage", sa.Float, nullable=False),
-    sa.Index("completions_run_step", "run", "step"),
-    sa.Index("completions_run_reward", "run", "reward"),
+    sa.Column("flat", sa.Boolean(create_constraint=False), nullable=False),  # all of its group had the same reward
+    *(sa.Column(f"score_{place}", sa.Float) for place in range(1, SCORE_COLUMNS + 1)),
+    sa.Index("completions_run", "run"),
+    sa.Index("completions_reward", "run", "reward"),
+    sa.Index("completions_length", "run", "length"),
+    sa.Index("completions_advantage", "run", "advantage"),
+)
+for place in range(1, SCORE_COLUMNS + 1):
+    column = completions.c[f"score_{place}"]
+    sa.Index(f"completions_score_{place}", completions.c.run, column, sqlite_where=column.is_not(None))
+
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("completion", sa.Integer, sa.ForeignKey("completions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+# Which score column holds which reward function, by run.
+functions = sa.Table(
+    "functions",
+    metadata,
+    sa.Column("run", sa.Integer, sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Full-text indices over `texts` and `groups`, kept in step by triggers (migration 0005). Not part of `metadata`: SQLite
+# keeps them in tables of its own.
+answers_search = sa.table("answers_search", sa.column("rowid", sa.Integer))
+prompts_search = sa.table("prompts_search", sa.column("rowid", sa.Integer))
+
+# What a look at each step found worth a person's eye; `detail` says why.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column(
+        "completion",
+        sa.Integer,
+        sa.ForeignKey("completions.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    sa.Column("detail", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What people said about a completion.
+remarks = sa.Table(
+    "remarks",
+    metadata,
+    sa.Column("completion", sa.Integer, sa.ForeignKey("completions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("flagged", sa.Boolean(create_constraint=False), nullable=False, index=True),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("completion", sa.Integer, sa.ForeignKey("completions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )
 
 scores = sa.Table(
@@ -102,6 +168,8 @@ tokens = sa.Table(
     sa.Column("completion", sa.Integer, sa.ForeignKey("completions.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("token_ids", sa.LargeBinary, nullable=False),
     sa.Column("logprobs", sa.LargeBinary, nullable=False),
+    sa.Column("trainer_logprobs", sa.LargeBinary),  # NULL where the trainer did not score the completion
+    sa.Column("entropies", sa.LargeBinary),
 )
 
 checkpoints = sa.Table(

@@ -1,0 +1,158 @@
+"""Filters as SQL. Each is a test of one completion, and where an index holds it, a list of all that pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.errors import InvalidInput
+from core.store.searching import match_query
+from core.store.tables import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
+from core.store.wanted import CompletionFilter
+
+Clause = sa.ColumnElement[bool]
+Columns = Any  # those of `completions`, or of a subquery with the same names
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One filter.
+
+    probe       whether a row with these columns passes
+    ids         all completions that pass, for the caller to count up to some bound; None where no index knows
+    probes      the test asks the full-text index
+    spans_runs  it may be asked of all runs at once
+    """
+
+    probe: Callable[[Columns], Clause]
+    ids: sa.Select[Any] | None = None
+    probes: bool = False
+    spans_runs: bool = False
+
+
+def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
+    """Everything that is asked. Raises InvalidInput for a reward function that the run does not have."""
+    asked = [
+        *_bounds(run, "reward", wanted.min_reward, wanted.max_reward),
+        *_bounds(run, "advantage", wanted.min_advantage, wanted.max_advantage),
+        *_bounds(run, "length", wanted.min_length, wanted.max_length),
+    ]
+    if wanted.score:
+        place = function_place(connection, run, wanted.score, "score")
+        asked += _bounds(run, f"score_{place}", wanted.min_score, wanted.max_score)
+    first = wanted.first_step if wanted.step is None else wanted.step
+    last = wanted.last_step if wanted.step is None else wanted.step
+    if first is not None or last is not None:
+        asked.append(_steps(run, first, last))
+    if wanted.finish_reason:
+        asked.append(Condition(lambda c: c.finish_reason == wanted.finish_reason))
+    if wanted.flat is not None:
+        asked.append(Condition(lambda c: c.flat.is_(wanted.flat)))
+    return [*asked, *_said(run, wanted), *_searched(run, wanted)]
+
+
+def function_place(connection: sa.Connection, run: int | None, name: str, field: str) -> int:
+    """The score column of a run's reward function. Raises InvalidInput."""
+    query = sa.select(functions.c.name, functions.c.place).where(functions.c.run == run)
+    known: dict[str, int] = {row.name: row.place for row in connection.execute(query)}
+    if name not in known:
+        names = ", ".join(known) or "none yet"
+        raise InvalidInput(field, name, "which is no reward function of this run", f"choose one of {names}")
+    return known[name]
+
+
+def _bounds(run: int | None, name: str, low: float | None, high: float | None) -> list[Condition]:
+    if low is None and high is None:
+        return []
+    ids = sa.select(completions.c.id).with_hint(completions, f"INDEXED BY completions_{name}", "sqlite")
+    within = _between(completions.c[name], low, high)
+    query = ids.where(completions.c.run == run, completions.c[name].is_not(None), within)
+    return [Condition(lambda c: _between(c[name], low, high), query)]
+
+
+def _between(column: Any, low: float | None, high: float | None) -> Clause:
+    above = sa.true() if low is None else column >= low
+    return above if high is None else sa.and_(above, column <= high)
+
+
+def _steps(run: int | None, first: int | None, last: int | None) -> Condition:
+    within = sa.select(groups.c.id).where(groups.c.run == run, _between(groups.c.step, first, last))
+    ids = sa.select(completions.c.id).where(completions.c.group.in_(within))
+    return Condition(lambda c: _between(c.step, first, last), ids)
+
+
+def _said(run: int | None, wanted: CompletionFilter) -> list[Condition]:
+    """What people or the look at each step noted down."""
+    found = []
+    flagged = sa.select(remarks.c.completion).where(remarks.c.flagged.is_(True))
+    if wanted.evidence:
+        mine = evidence.c.run == run, evidence.c.kind == wanted.evidence
+        found.append(_listed(sa.select(evidence.c.completion).where(*mine)))
+    if wanted.tag:
+        found.append(_listed(sa.select(tags.c.completion).where(tags.c.tag == wanted.tag), spans_runs=True))
+    if wanted.flagged:
+        found.append(_listed(flagged, spans_runs=True))
+    if wanted.flagged is False:
+        found.append(Condition(lambda c: c.id.not_in(flagged)))
+    return found
+
+
+def _listed(ids: sa.Select[Any], spans_runs: bool = False) -> Condition:
+    return Condition(lambda c: c.id.in_(ids), ids, spans_runs=spans_runs)
+
+
+def _searched(run: int | None, wanted: CompletionFilter) -> list[Condition]:
+    found = []
+    if wanted.fields:
+        name, _, value = wanted.fields.partition("=")
+        found.append(_of_groups(run, _field_groups(run, name.strip(), value.strip())))
+    if wanted.search and wanted.search_in == "prompts":
+        matching = _matching(prompts_search, f"{{prompt}} : ({match_query(wanted.search)})")
+        found.append(_of_groups(run, sa.select(groups.c.id).where(groups.c.run == run, groups.c.id.in_(matching))))
+    if wanted.search and wanted.search_in == "answers":
+        query = match_query(wanted.search)
+        ids = _matching(answers_search, query).where(*_range_of(run))
+
+        def holds(c: Columns) -> Clause:
+            one = _matching(answers_search, query).where(answers_search.c.rowid == c.id)
+            return one.correlate_except(answers_search).exists()
+
+        found.append(Condition(holds, ids, probes=True))
+    return found
+
+
+def _of_groups(run: int | None, within: sa.Select[Any]) -> Condition:
+    return Condition(lambda c: c.group.in_(within), sa.select(completions.c.id).where(completions.c.group.in_(within)))
+
+
+def _field_groups(run: int | None, name: str, value: str) -> sa.Select[Any]:
+    """Groups whose recipe field has this value. The full-text index finds candidates where the value has words."""
+    path = '$."' + name.replace('"', "") + '"'
+    stored = sa.func.json_extract(groups.c.fields, path)
+    try:
+        number: Any = float(value)
+    except ValueError:
+        number = None
+    same = stored == value if number is None else sa.or_(stored == value, stored == number)
+    query = sa.select(groups.c.id).where(groups.c.run == run, same)
+    if any(character.isalnum() for character in value) and value.isascii() and len(value) < 200:
+        words = value.replace('"', " ").replace("\0", " ")
+        matching = _matching(prompts_search, '{fields} : ("' + words + '")')
+        query = query.where(groups.c.id.in_(matching))
+    return query
+
+
+def _matching(index: sa.TableClause, query: str) -> sa.Select[Any]:
+    """Rows of a full-text index that match, named id."""
+    return sa.select(index.c.rowid.label("id")).where(sa.literal_column(index.name).op("MATCH")(query))
+
+
+def _range_of(run: int | None) -> list[Clause]:
+    """Where in the index a run's completions lie; other runs' may lie between."""
+    if run is None:
+        return []
+    mine = completions.c.run == run
+    first = sa.select(sa.func.min(completions.c.id)).where(mine).scalar_subquery()
+    last = sa.select(sa.func.max(completions.c.id)).where(mine).scalar_subquery()
+    return [answers_search.c.rowid.between(first, last)]
