@@ -191,6 +191,18 @@ def completions(
 
 
 @app.command()
+def export(
+    run_id: RunId,
+    to: Annotated[Path, typer.Option(help="A folder that is not there yet, or empty.")],
+    as_json: Json = False,
+) -> None:
+    """Write a run as a folder that others can open: its settings, metrics, completions and adapter."""
+    settings, database = _open()
+    written = jobs.export_run(database, settings, run_id, to)
+    _show(as_json, {"run": run_id, "path": str(to), "files": written}, f"Run {run_id} is in {to}: {', '.join(written)}")
+
+
+@app.command()
 def stop(
     run_id: RunId,
     now: Annotated[bool, typer.Option("--now", help="Do not wait for the step in hand.")] = False,

@@ -95,6 +95,16 @@ def fetch_hub_file(hub_id: str, filename: str) -> str:
         ) from None
 
 
+def folder_on_disk(source: ModelSource, filename: str) -> Path | None:
+    """The folder that holds this file of a model, if this disk has it; nothing is downloaded."""
+    if source.folder is not None:
+        return source.folder
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(source.hub_id, filename)
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
 def _hub_answers() -> bool:
     """Whether a connection to the Hub can be made; the library itself would try for half a minute."""
     from huggingface_hub.constants import ENDPOINT

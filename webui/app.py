@@ -6,13 +6,15 @@ from typing import Any
 import gradio as gr
 
 from webui.components.live import ASSETS, asset
-from webui.pages import about, compare, doctor, launch, run, runs
+from webui.download import export_route
+from webui.pages import about, compare, completion, completions, doctor, find, launch, prompt, replay, run, runs
 from webui.services import Services
 from webui.theme import grouper_theme
 
 
 def create_app(services: Services) -> gr.Blocks:
-    """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/compare`, `/doctor`, `/about`."""
+    """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/compare`, `/completions` and those beside it,
+    `/doctor`, `/about`."""
     app: gr.Blocks = gr.Blocks(title="Grouper", fill_width=True, analytics_enabled=False)
     with app:
         launch.build(app, services)
@@ -22,6 +24,16 @@ def create_app(services: Services) -> gr.Blocks:
         run.build(app, services)
     with app.route("Compare", "/compare", show_in_navbar=False):
         compare.build(app, services)
+    with app.route("Completions", "/completions", show_in_navbar=False):
+        completions.build(app, services)
+    with app.route("Find completions", "/find", show_in_navbar=False):
+        find.build(app, services)
+    with app.route("Completion", "/completion", show_in_navbar=False):
+        completion.build(app, services)
+    with app.route("Prompt", "/prompt", show_in_navbar=False):
+        prompt.build(app, services)
+    with app.route("Replay", "/replay", show_in_navbar=False):
+        replay.build(app, services)
     with app.route("Doctor", "/doctor", show_in_navbar=False):
         doctor.build(app, services)
     with app.route("About", "/about", show_in_navbar=False):
@@ -38,6 +50,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "css_paths": ASSETS / "grouper.css",
         "head": f"<script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
+        "app_kwargs": {"routes": [export_route(services)]},
         "footer_links": [],
         "run_history": False,
         "show_error": False,

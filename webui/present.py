@@ -10,10 +10,17 @@ from core.units import duration, thin
 
 NOTHING = '<span class="soft">–</span>'
 FOLD = 700  # characters shown before the rest is folded
+LONGEST = 10_000  # characters of a text in a list of texts; the whole has a page of its own
 # Chat and control tokens as the common tokenizers write them, after escaping.
 SPECIAL = re.compile(
     r"&lt;\|[A-Za-z0-9_\-. ]{1,40}\|&gt;|&lt;/?s&gt;|&lt;(?:bos|eos|pad|unk|start_of_turn|end_of_turn)&gt;"
     r"|\[/?INST\]"
+)
+# What cannot be seen, or bends the text around it: control characters, marks of direction, invisible letters. Joiners
+# and variation selectors stay, or emoji and many scripts would fall apart.
+UNSEEN = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
 )
 CODE = re.compile(r"`([^`]+)`")
 RECENT_STEPS = 10  # the pace that the time left is judged by
@@ -105,20 +112,36 @@ def skeleton(lines: int = 3) -> str:
     return f'<div class="skeleton" aria-hidden="true">{"<i></i>" * lines}</div>'
 
 
-def folded(text: str) -> str:
-    """The text; beyond FOLD characters the rest is folded behind its count."""
+def folded(text: str, whole: str = "") -> str:
+    """The text; beyond FOLD characters the rest is folded behind its count, beyond LONGEST it is left to `whole`,
+    the address of a page that shows it."""
     if len(text) <= FOLD * 1.2:
-        return f'<pre class="said">{marked(text) or "<span class=soft>(empty)</span>"}</pre>'
-    rest = text[FOLD:]
+        return said_text(text) if text else '<pre class="said"><span class=soft>(empty)</span></pre>'
+    kept = text[FOLD:LONGEST] if whole else text[FOLD:]
+    left = len(text) - FOLD - len(kept)
+    link = f'<p><a href="{esc(whole)}">Open the other {thin(left)} characters</a></p>' if left else ""
     return (
-        f'<pre class="said">{marked(text[:FOLD])}</pre><details class="more"><summary>{thin(len(rest))} more characters'
-        f'</summary><pre class="said">{marked(rest)}</pre></details>'
+        f'{said_text(text[:FOLD])}<details class="more"><summary>{thin(len(text) - FOLD)} more characters'
+        f"</summary>{said_text(kept)}{link}</details>"
     )
 
 
+def said_text(text: str) -> str:
+    """Text as it was said, in the direction of its script. HTML drops a line break after the tag; it gets another."""
+    first = "\n" if text.startswith("\n") else ""
+    return f'<pre class="said" dir="auto">{first}{marked(text)}</pre>'
+
+
 def marked(text: str) -> str:
-    """Escaped text with special tokens dimmed but visible."""
-    return SPECIAL.sub(lambda found: f'<span class="special">{found.group()}</span>', esc(text))
+    """Escaped text with special tokens dimmed but visible, and what cannot be seen shown by its sign or number."""
+    dimmed = SPECIAL.sub(lambda found: f'<span class="special">{found.group()}</span>', esc(text))
+    return UNSEEN.sub(lambda found: _control(found.group()), dimmed)
+
+
+def _control(character: str) -> str:
+    code = ord(character)
+    sign = chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"U+{code:04X}"
+    return f'<span class="control" data-code="{code:X}" title="U+{code:04X}">{sign}</span>'
 
 
 def definitions(pairs: Iterable[tuple[str, str]], kind: str = "figures") -> str:

@@ -15,6 +15,7 @@ from core.jobs.stack import Stack, detected_gpu, stack_report
 from core.jobs.starting import BestSettings, best_settings, fitting_models, worked_example
 from core.jobs.submission import config_like, delete, log_size, log_tail, run_next, standing, stop, submit
 from core.jobs.supervisor import Supervisor, tick
+from core.jobs.taking import export_run
 
 __all__ = [
     "TRIED",
@@ -36,6 +37,7 @@ __all__ = [
     "differences",
     "doubt",
     "examine",
+    "export_run",
     "fitting_models",
     "learn",
     "log_size",

@@ -17,11 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import InvalidInput
+from core.evidence import KINDS
 from core.runs import Completion
 from core.store.browsing import get_run
 from core.store.conditions import Condition, conditions, function_place
 from core.store.sampled import fetch
-from core.store.tables import completions, functions, runs
+from core.store.tables import completions, evidence, functions, runs
 from core.store.wanted import CompletionFilter
 
 FEW = 10_000
@@ -118,6 +119,13 @@ def score_functions(connection: sa.Connection, run_id: str) -> list[str]:
     """The reward functions of a run that can be filtered and sorted by."""
     query = sa.select(functions.c.name).join(runs, runs.c.key == functions.c.run).where(runs.c.id == run_id)
     return list(connection.execute(query.order_by(functions.c.place)).scalars())
+
+
+def evidence_counts(connection: sa.Connection, run_id: str) -> dict[str, int]:
+    """How many completions of a run each kind of evidence was found for, in the order of KINDS."""
+    query = sa.select(evidence.c.kind, sa.func.count()).join(runs, runs.c.key == evidence.c.run)
+    counts = {row[0]: row[1] for row in connection.execute(query.where(runs.c.id == run_id).group_by(evidence.c.kind))}
+    return {kind: counts[kind] for kind in KINDS if kind in counts}
 
 
 def _search(

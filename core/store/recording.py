@@ -2,13 +2,15 @@
 
 import json
 import math
+import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from core import evidence as looking
+from core.rewards.weighing import is_flat
 from core.runs import Checkpoint, Completion, Group, LoadPhase, RewardScore, Step
 from core.store.lifecycle import update
 from core.store.packing import pack_floats, pack_ids, prompt_key, unpack_ids
@@ -27,7 +29,7 @@ from core.store.tables import (
     tokens,
 )
 
-FLAT = 1e-9  # rewards closer than this are the same
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def record_step(connection: sa.Connection, run_id: str, step: Step) -> bool:
@@ -144,12 +146,6 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
             connection.execute(sa.insert(table), made)
 
 
-def is_flat(rewards: Sequence[float | None]) -> bool:
-    """Whether a group teaches nothing: all its rewards are the same, or there are none."""
-    known = [reward for reward in rewards if reward is not None]
-    return not known or max(known) - min(known) < FLAT
-
-
 def _next_id(connection: sa.Connection, table: sa.Table) -> int:
     """Safe inside a write transaction, of which there is one at a time."""
     return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()) + 1
@@ -224,7 +220,7 @@ def _score_row(completion_id: int, score: RewardScore) -> dict[str, Any]:
         "completion": completion_id,
         "function": score.function,
         "value": finite(score.value),
-        "error": score.error,
+        "error": clean(score.error),
     }
 
 
@@ -242,16 +238,10 @@ def finite(value: float | None) -> float | None:
 
 
 def to_json(values: Mapping[str, Any]) -> str:
-    """JSON without NaN or infinity, which readers of JSON refuse: they become null."""
-    return (
-        json.dumps(
-            {name: finite(value) if isinstance(value, float) else value for name, value in values.items()},
-            ensure_ascii=False,
-            default=str,
-        )
-        .encode("utf-8", "backslashreplace")
-        .decode("utf-8")
-    )
+    """JSON that every reader takes: no NaN or infinity (they become null), no lone surrogates (as `clean` has them)."""
+    finished = {name: finite(value) if isinstance(value, float) else value for name, value in values.items()}
+    text = json.dumps(finished, ensure_ascii=False, default=str)
+    return SURROGATE.sub(lambda found: f"\\\\u{ord(found.group()):x}", text)
 
 
 def mean(values: Iterable[float | None]) -> float | None:

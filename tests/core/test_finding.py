@@ -173,9 +173,8 @@ def test_counting_stops_at_a_bound(database: Database, run_id: str, monkeypatch:
     ],
 )
 def test_a_search_is_words_and_never_a_language(database: Database, run_id: str, text: str) -> None:
-    with database.reading() as connection:
-        with contextlib.suppress(InvalidInput):  # for texts without a word
-            finding.list_completions(connection, run_id, CompletionFilter(search=text))
+    with database.reading() as connection, contextlib.suppress(InvalidInput):  # for texts without a word
+        finding.list_completions(connection, run_id, CompletionFilter(search=text))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from webui.services import Services, open_services
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 MUTATING = {
     "launch", "stop", "stop_now", "resume", "run_next", "examine", "act", "extend", "add_tag", "remove_tag",
-    "write_notes", "archive", "delete", "save_preset", "forget_preset",
+    "write_notes", "archive", "delete", "save_preset", "forget_preset", "flag_completion", "save_remark",
 }  # fmt: skip
 
 
@@ -44,7 +44,9 @@ def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(services: S
 
 
 def test_every_page_has_its_address(services: Services) -> None:
-    assert [address for address, *_ in create_app(services).pages] == ["", "runs", "run", "compare", "doctor", "about"]
+    about_completions = ["completions", "find", "completion", "prompt", "replay"]
+    addresses = [address for address, *_ in create_app(services).pages]
+    assert addresses == ["", "runs", "run", "compare", *about_completions, "doctor", "about"]
 
 
 def test_nothing_is_kept_in_the_browser_and_the_framework_stays_out_of_sight(services: Services) -> None:

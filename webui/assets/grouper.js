@@ -54,6 +54,8 @@ window.grouper = (() => {
       tick();
     };
     element.addEventListener("click", async (event) => {
+      const exact = event.target.closest("[data-copy-text]");
+      if (exact) return copyExactly(exact);
       const copy = event.target.closest("[data-copy]");
       if (copy) return copyBeside(copy);
       const button = event.target.closest("[data-trigger]");
@@ -69,6 +71,8 @@ window.grouper = (() => {
       if (button.hasAttribute("data-drops")) picked.clear();
     });
     element.addEventListener("change", (event) => {
+      const visit = event.target.closest("select[data-visit]");
+      if (visit && visit.value) return location.assign(visit.value);
       const input = event.target.closest("input[data-trigger]");
       if (input) trigger(input.dataset.trigger, { id: input.value });
       const pick = event.target.closest("input[data-pick]");
@@ -230,6 +234,19 @@ window.grouper = (() => {
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
+
+  // Copies what is stored, where the page shows signs for what cannot be seen.
+  async function copyExactly(button) {
+    if (!navigator.clipboard) return;
+    await navigator.clipboard.writeText(JSON.parse(button.dataset.copyText));
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  }
+
+  // A form's address holds only what was asked.
+  addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  });
 
   function duration(seconds) {
     const whole = Math.max(0, Math.floor(seconds));

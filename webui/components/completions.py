@@ -1,13 +1,22 @@
-"""A group of completions: the prompt once, the answers under each other, best reward first.
+"""Completions as people read them: cards, groups as rows, and the line that links their pages.
 
 Everything here is text that a model or a data set wrote. It is escaped, keeps its line breaks, and is never Markdown.
 """
 
+import re
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
+from core.evidence import KINDS
+from core.replay import SPECIAL
+from core.rewards.weighing import is_flat
 from core.runs import Completion, Group
 from core.units import plural
-from webui.present import esc, folded, reward, signed
+from webui.present import esc, folded, marked, reward, signed
+
+ROLE = re.compile(r"^\s*(?:system|user|assistant|model)\s*(?:\n|$)")
+SNIPPET = 160  # characters of a prompt in a row, two lines of it
+TABS = (("Groups", "completions"), ("Find", "find"), ("Replay rewards", "replay"))
 
 
 def groups_view(groups: Sequence[Group]) -> str:
@@ -15,29 +24,103 @@ def groups_view(groups: Sequence[Group]) -> str:
 
 
 def group_view(group: Group) -> str:
-    rewards = [c.reward for c in group.completions if c.reward is not None]
-    spread = f"{reward(min(rewards))} to {reward(max(rewards))}" if rewards else "unscored"
     answers = "".join(completion_card(completion) for completion in group.completions)
     return (
         f'<article class="group" aria-label="Group {group.index + 1}">'
         f'<header><h4>Prompt {group.index + 1}</h4><span class="soft">'
-        f"{plural(len(group.completions), 'completion')} · reward {spread}</span></header>"
-        f'<div class="prompt">{folded(group.prompt)}</div>{_fields(group)}'
+        f"{plural(len(group.completions), 'completion')} · reward {_spread(group)}</span></header>"
+        f'<div class="prompt">{folded(group.prompt)}</div>{fields_view(group)}'
         f'<ol class="answers">{answers}</ol></article>'
     )
 
 
-def completion_card(completion: Completion) -> str:
+def group_rows(groups: Sequence[Group], opened: int | None) -> str:
+    """A step's groups, each a row with its rewards as bars; the opened one (by number) shows its completions below."""
+    rewards = [one.reward for group in groups for one in group.completions if one.reward is not None]
+    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+    rows = "".join(_group_row(group, low, high, group.index == opened) for group in groups)
+    return f'<div class="group-rows">{rows}</div>'
+
+
+def _group_row(group: Group, low: float, high: float, is_open: bool) -> str:
+    rewards = [one.reward for one in group.completions]
+    known = [value for value in rewards if value is not None]
+    spread = f"±{(max(known) - min(known)) / 2:.2f}" if known else "–"
+    flat = '<span class="mark-flat" title="All rewards are the same: the group taught nothing">flat</span>'
+    best, worst = (group.completions[0], group.completions[-1]) if group.completions else (None, None)
+    row = (
+        f'<button type="button" class="group-row" data-trigger="select" data-id="group:{group.index}" '
+        f'aria-expanded="{str(is_open).lower()}"><b>{group.index + 1}</b>'
+        f'<span class="group-prompt">{marked(snippet(group.prompt))}</span>{reward_strip(rewards, low, high)}'
+        f'<span class="group-spread">{_spread(group)} <span class="soft">{spread}</span> '
+        f"{flat if is_flat(rewards) else ''}</span></button>"
+    )
+    if is_open:
+        return f'<div class="opened" data-key="group-{group.index}">{row}{group_view(group)}</div>'
+    ends = "".join(
+        f'<p><span class="soft">{word}</span> {reward(one.reward)} {marked(one_line(one.text))}</p>'
+        for word, one in (("best", best), ("worst", worst))
+        if one is not None
+    )
+    return f'<div data-key="group-{group.index}">{row}<div class="ends">{ends}</div></div>'
+
+
+def reward_strip(rewards: Sequence[float | None], low: float, high: float) -> str:
+    """A bar for each reward, best first; one without a reward is dotted."""
+    bars = "".join(
+        "<i class=none></i>" if value is None else f'<i style="--h:{(value - low) / (high - low or 1):.0%}"></i>'
+        for value in rewards
+    )
+    spoken = ", ".join(reward(value) for value in rewards)
+    return f'<span class="strip" role="img" aria-label="Rewards {spoken}" title="{spoken}">{bars}</span>'
+
+
+def completion_card(completion: Completion, with_prompt: bool = False) -> str:
+    """One answer with its figures. `with_prompt` says where it is from, for lists across steps and runs."""
     cut = (
         '<span class="cut" title="Stopped at completion_tokens before the model ended its answer">cut</span>'
         if completion.finish_reason == "length"
         else ""
     )
-    return (
-        f'<li class="answer">{reward_pill(completion)}<div class="answer-text">{folded(completion.text)}</div>'
-        f'<span class="answer-notes">{cut}<span title="Tokens sampled">{plural(completion.length, "token")}</span>'
-        f'<span title="Advantage: how much better than its group">{signed(completion.advantage)}</span></span></li>'
+    scores = "".join(
+        f'<span title="Score of {esc(score.function)}">{esc(score.function)} {reward(score.value)}</span>'
+        for score in completion.scores
     )
+    opening = f'<a href="{permalink(completion)}">Open</a>' if completion.id else ""
+    return (
+        f'<li class="answer">{reward_pill(completion)}<div class="answer-text">'
+        f"{_origin(completion) if with_prompt else ''}{folded(completion.text, permalink(completion))}"
+        f"{_said(completion)}"
+        f'</div><span class="answer-notes">{scores}{cut}<span title="Tokens sampled">'
+        f'{plural(completion.length, "token")}</span><span title="Advantage: how much better than its group">'
+        f"{signed(completion.advantage)}</span>{opening}</span></li>"
+    )
+
+
+def permalink(completion: Completion) -> str:
+    return f"completion?id={completion.id}" if completion.id else ""
+
+
+def snippet(prompt: str) -> str:
+    """The end of the last turn of a prompt, where the question is; what is before it is often the same for all."""
+    turns = [ROLE.sub("", turn).strip() for turn in SPECIAL.split(prompt)]
+    line = " ".join(next((turn for turn in reversed(turns) if turn), prompt)[-1500:].split())
+    return line if len(line) <= SNIPPET else f"…{line[-SNIPPET:]}"
+
+
+def one_line(text: str) -> str:
+    """The beginning of a text, its line breaks and runs of space as single spaces."""
+    return " ".join(text[: 2 * SNIPPET].split())[:SNIPPET]
+
+
+def tabs(run_id: str, current: str) -> str:
+    """Links between the pages about one run's completions."""
+    links = "".join(
+        f'<a href="{page}?{urlencode({"run": run_id})}"{" aria-current=page" if page == current else ""}>{name}</a>'
+        for name, page in TABS
+    )
+    flagged = f'<a href="find?flagged=1"{" aria-current=page" if current == "flagged" else ""}>Flagged</a>'
+    return f'<nav class="tabs" aria-label="Completions">{links}{flagged}</nav>'
 
 
 def reward_pill(completion: Completion) -> str:
@@ -55,7 +138,35 @@ def reward_pill(completion: Completion) -> str:
     )
 
 
-def _fields(group: Group) -> str:
+def _origin(completion: Completion) -> str:
+    address = esc(
+        f"completions?{urlencode({'run': completion.run, 'step': completion.step, 'group': completion.group + 1})}"
+    )
+    return (
+        f'<p class="origin"><a href="{address}">Step {completion.step}, prompt {completion.group + 1}</a> '
+        f'<span class="soft">{marked(snippet(completion.prompt))}</span></p>'
+    )
+
+
+def _said(completion: Completion) -> str:
+    """What a person or the look at its step said about it."""
+    remark = completion.remark
+    marks = ['<span class="tag flagged">Flagged</span>'] if remark.flagged else []
+    marks += [f'<a class="tag" href="find?{urlencode({"tag": tag})}">{esc(tag)}</a>' for tag in remark.tags]
+    marks += [
+        f'<span class="tag why" title="{esc(KINDS.get(kind, kind))}">{esc(detail)}</span>'
+        for kind, detail in completion.evidence.items()
+    ]
+    note = f'<p class="note">{esc(remark.note)}</p>' if remark.note else ""
+    return f'<p class="marks">{"".join(marks)}</p>{note}' if marks or note else ""
+
+
+def _spread(group: Group) -> str:
+    rewards = [one.reward for one in group.completions if one.reward is not None]
+    return f"{reward(min(rewards))} to {reward(max(rewards))}" if rewards else "unscored"
+
+
+def fields_view(group: Group) -> str:
     if not group.fields:
         return ""
     pairs = "".join(

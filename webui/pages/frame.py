@@ -20,6 +20,7 @@ PLACES = (
     ("Launch", "./", '<path d="M8 13V3M4 7l4-4 4 4"/>'),
     ("Runs", "runs", '<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>'),
     ("Compare", "compare", '<path d="M2 12c3 0 4-7 12-8"/><path d="M2 13c5 0 7-3 12-4"/>'),
+    ("Completions", "completions", '<path d="M2.5 3h11v7.5h-6L4 13.5v-3H2.5z"/><path d="M5 6h6M5 8h4"/>'),
     ("Doctor", "doctor", '<path d="M1.5 8h3l2-5 3 10 2-5h3"/>'),
     ("About", "about", '<circle cx="8" cy="8" r="6"/><path d="M8 7.5v3.5M8 5v.2"/>'),
 )

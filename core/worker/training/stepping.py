@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from core.recipes import Example
+from core.rewards.weighing import weighted
 from core.runs import Completion, Group, RewardScore, Step
 from core.worker.engines import Sample
 from core.worker.training.sampling import EngineBridge
@@ -69,12 +70,11 @@ def _completion(
     weights: Mapping[str, float],
     tokenizer: PreTrainedTokenizerBase,
 ) -> Completion:
-    known = [(score.value, weights[score.function]) for score in scores if score.value is not None]
     return Completion(
         index=index,
         text=tokenizer.decode(list(sample.token_ids)),  # special tokens included: they are part of what was sampled
         finish_reason=sample.finish_reason,
-        reward=sum(value * weight for value, weight in known) if known else None,
+        reward=weighted({score.function: score.value for score in scores}, weights),
         advantage=advantage,
         scores=scores,
         length=len(sample.token_ids),

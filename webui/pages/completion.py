@@ -1,0 +1,129 @@
+"""`/completion?id=N`: one completion, whole: its prompt and text, its tokens, and what people say about it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from core.errors import GrouperError
+from core.models import folder_on_disk, locate
+from core.runs import Completion, Run
+from core.store import browsing, remarks
+from core.store.sampled import get_completion, get_group
+from core.tokens import load_tokens
+from webui.components.completion_view import facts, neighbours, text_window
+from webui.components.completions import fields_view
+from webui.components.live import live, still
+from webui.components.token_strip import token_strip
+from webui.pages.completions import whole
+from webui.pages.frame import QUIET, frame, page_body, said
+from webui.present import empty_state, esc, folded, skeleton
+from webui.services import Services
+
+
+def build(app: gr.Blocks, services: Services) -> None:
+    frame("Completions")
+    with page_body():
+        heading = live(skeleton(2), elem_id="heading")
+        with gr.Row(elem_classes="split", elem_id="one"):
+            with gr.Column(elem_classes="card", scale=8, min_width=320):
+                text = live(skeleton(8), elem_id="text")
+            with gr.Column(elem_classes="card", scale=4, min_width=300):
+                about = live(skeleton(6), elem_id="about")
+                if not services.read_only:
+                    tags = gr.Textbox(label="Tags", info="Separated by commas", elem_id="tags", max_lines=1)
+                    note = gr.Textbox(label="Note", lines=2, elem_id="note")
+                    with gr.Row():
+                        flag = gr.Button("Flag", elem_id="flag", size="sm")
+                        save = gr.Button("Save tags and note", elem_id="save", size="sm")
+                problem = live(elem_id="problem")
+        with gr.Column(elem_classes="card", elem_id="token-card"):
+            still("<h2>Tokens</h2>")
+            strip = live(elem_id="strip")
+    chosen = gr.State(0)
+    remarking = [] if services.read_only else [tags, note, flag]
+
+    def arrive(request: gr.Request) -> list[Any]:
+        asked = dict(request.query_params)
+        number = whole(asked.get("id")) or 0
+        blank = [gr.skip()] * len(remarking)
+        try:
+            with services.database.reading() as connection:
+                one = get_completion(connection, number)
+        except GrouperError as error:
+            state = empty_state("No such completion", f"{error} Pick one from the list.", "Completions", "completions")
+            return [0, state, "", "", "", "", *blank]
+        except Exception as error:
+            return [0, said(error, "The completion could not be read"), "", "", "", "", *blank]
+        return [number, *look(services, one, asked), "", *(_remark(one) if remarking else [])]
+
+    app.load(arrive, None, [chosen, heading, text, about, strip, problem, *remarking], **QUIET)
+    if services.read_only:
+        return
+
+    def flag_completion(number: int) -> list[Any]:
+        return changed(number, lambda connection, one: remarks.flag(connection, number, not one.remark.flagged))
+
+    def save_remark(number: int, names: str, words: str) -> list[Any]:
+        def write(connection: Any, _one: Completion) -> None:
+            remarks.set_tags(connection, number, names.split(","))
+            remarks.write_note(connection, number, words)
+
+        return changed(number, write)
+
+    def changed(number: int, write: Any) -> list[Any]:
+        """What is typed and not saved yet stays as it is."""
+        try:
+            with services.database.writing() as connection:
+                write(connection, get_completion(connection, number))
+                one = get_completion(connection, number)
+        except Exception as error:
+            return [gr.skip(), gr.skip(), said(error, "Nothing was changed")]
+        return [facts(one), _flag_button(one), '<p class="soft" role="status">Saved.</p>']
+
+    flag.click(flag_completion, chosen, [about, flag, problem], **QUIET)
+    save.click(save_remark, [chosen, tags, note], [about, flag, problem], **QUIET)
+
+
+def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[str]:
+    """[title, text, facts, token strip]."""
+    with services.database.reading() as connection:
+        run = browsing.get_run(connection, one.run)
+        group = get_group(connection, one.id)
+    address = f"completion?id={one.id}"
+    back = urlencode({"run": run.id, "step": one.step, "group": one.group + 1})
+    heading = (
+        f'<div class="title"><h1>Completion {one.id}</h1><p><a href="run?id={esc(run.id)}">{esc(run.name)}</a> · '
+        f'<a href="completions?{esc(back)}">step {one.step}, prompt {one.group + 1}</a> · answer {one.index + 1} of '
+        f"{len(group.completions)}</p></div>{neighbours(group, one)}"
+    )
+    body = (
+        f'<h2>Prompt</h2><div class="prompt">{folded(one.prompt)}</div>{fields_view(group)}'
+        f'<p><a href="prompt?id={one.id}">This prompt over time</a> '
+        f'<span class="soft">every answer to it, across steps and runs</span></p>'
+        f"{text_window(one, whole(asked.get('from'), least=0) or 0, address)}"
+    )
+    strip = token_strip(
+        one, token_texts(services, run, one), asked.get("measure", ""), whole(asked.get("token"), 0) or 0, address
+    )
+    return [heading, body, facts(one), strip]
+
+
+def token_texts(services: Services, run: Run, one: Completion) -> list[str] | None:
+    """The text of each token, where the run's tokenizer is on this disk."""
+    try:
+        source = locate(run.config.model, services.catalogue, services.settings.models)
+    except GrouperError:
+        return None
+    folder = folder_on_disk(source, "tokenizer.json")
+    table = load_tokens(folder) if folder else None
+    return table.texts(one.token_ids, one.text) if table else None
+
+
+def _remark(one: Completion) -> list[Any]:
+    return [", ".join(one.remark.tags), one.remark.note, _flag_button(one)]
+
+
+def _flag_button(one: Completion) -> gr.Button:
+    return gr.Button("Unflag" if one.remark.flagged else "Flag")

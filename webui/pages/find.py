@@ -1,0 +1,73 @@
+"""`/find?run=ID&...`: completions by words, filters and order. The question is in the address and nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from core.errors import InvalidInput
+from core.export import formats
+from core.store import browsing, finding, remarks
+from core.store.wanted import CompletionFilter
+from webui.components.completions import completion_card
+from webui.components.find_form import FindForm
+from webui.components.found import evidence_links, found_line, next_pages
+from webui.components.live import live
+from webui.pages.completions import RUNS, completions_title, nothing_yet
+from webui.pages.frame import QUIET, frame, page_body, said
+from webui.present import panel, skeleton
+from webui.services import Services
+
+PAGE = 30
+NAMES = frozenset(CompletionFilter.__annotations__) | {"run"}
+
+
+def build(app: gr.Blocks, services: Services) -> None:
+    frame("Completions")
+    with page_body():
+        heading = live(skeleton(2), elem_id="heading")
+        with gr.Column(elem_classes="card"):
+            form = live(skeleton(3), elem_id="form")
+        with gr.Column(elem_classes="card"):
+            found = live(skeleton(8), elem_id="found")
+
+    def arrive(request: gr.Request) -> list[Any]:
+        try:
+            return [*look(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
+        except Exception as error:
+            return [said(error, "The completions could not be read"), "", ""]
+
+    app.load(arrive, None, [heading, form, found], **QUIET)
+
+
+def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
+    """(title, form, what was found)."""
+    with services.database.reading() as connection:
+        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step]
+        spans_runs = not asked.get("run") and bool(asked.get("flagged") == "1" or asked.get("tag"))
+        if not known and not asked.get("run"):
+            return nothing_yet(services), "", ""
+        run = None if spans_runs else browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        run_id = run.id if run else ""
+        functions = finding.score_functions(connection, run_id)
+        title = completions_title(
+            "Completions", run, known, "flagged" if spans_runs and asked.get("flagged") else "find"
+        )
+        tags = remarks.known_tags(connection, run_id)
+        form = FindForm(run_id, asked, functions, tags).html() if run else ""
+        counts = finding.evidence_counts(connection, run_id)
+        noticed = evidence_links(run_id, counts, asked.get("evidence", ""))
+        try:
+            wanted = CompletionFilter.from_query({**asked, "limit": PAGE})
+            page, cursor = finding.list_completions(connection, run_id, wanted)
+            seen = finding.overview(connection, run_id, wanted)
+        except InvalidInput as error:
+            return title, form + noticed, panel("error", "This cannot be asked", str(error))
+    kept = {name: text for name, text in wanted.to_query().items() if name not in ("after", "limit")}
+    address = urlencode({**({"run": run_id} if run_id else {}), **kept})
+    cards = "".join(completion_card(one, with_prompt=True) for one in page)
+    nothing = "Nothing is flagged yet: open a completion and flag it." if spans_runs else "No completion matches."
+    body = f'<ol class="answers">{cards}</ol>' if page else f'<p class="soft">{nothing}</p>'
+    line = found_line(seen, address, formats() if run_id else ())
+    return title, form + noticed, line + body + next_pages(address, cursor, bool(wanted.after))

@@ -1,0 +1,161 @@
+"""`/replay?run=ID&weight:NAME=W&function:NAME=F`: what stored completions would have earned under other rewards."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from core.errors import InvalidInput
+from core.recipes import get_recipe
+from core.replay import FUNCTIONS, Replayed, Turn, largest_changes, make_plan, replay_step
+from core.runs import Run
+from core.store import browsing
+from core.units import plural, thin
+from webui.components.completions import one_line, permalink
+from webui.components.live import curve_chart, live, still
+from webui.pages.completions import RUNS, completions_title, nothing_yet
+from webui.pages.frame import QUIET, frame, page_body, said
+from webui.present import definitions, esc, marked, panel, reward, signed, skeleton
+from webui.services import Services
+
+MOST_STEPS = 100  # looked at, evenly over the run
+
+
+def build(app: gr.Blocks, services: Services) -> None:
+    frame("Completions")
+    with page_body():
+        heading = live(skeleton(2), elem_id="heading")
+        with gr.Column(elem_classes="card"):
+            form = live(skeleton(4), elem_id="weights")
+        with gr.Row(elem_classes="split", elem_id="replayed"):
+            with gr.Column(elem_classes="card", scale=6, min_width=320):
+                still("<h2>Mean reward by step</h2>")
+                chart = curve_chart("Mean reward as trained and as replayed, by step", elem_id="chart")
+            with gr.Column(elem_classes="card", scale=6, min_width=320):
+                figures = live(skeleton(6), elem_id="figures")
+        with gr.Column(elem_classes="card"):
+            changes = live(skeleton(4), elem_id="changes")
+
+    def arrive(request: gr.Request) -> list[Any]:
+        try:
+            return [*look(services, dict(request.query_params))]
+        except Exception as error:
+            return [said(error, "The rewards could not be replayed"), "", None, "", ""]
+
+    app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
+
+
+def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, Any, str, str]:
+    """(title, form, chart, figures, the completions that change most)."""
+    with services.database.reading() as connection:
+        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step]
+        if not known and not asked.get("run"):
+            return nothing_yet(services), "", None, "", ""
+        run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        title = completions_title("Completions", run, known, "replay")
+        form = _form(run, asked)
+        try:
+            plan = make_plan(run.config, _weights(asked), _named(asked, "function:"))
+        except InvalidInput as error:
+            return title, form, None, panel("error", "This cannot be replayed", str(error)), ""
+        numbers = [*range(1, run.step + 1, -(-run.step // MOST_STEPS) or 1)]
+        steps = []
+        for number in numbers:
+            groups = sorted(browsing.list_groups(connection, run.id, number), key=lambda group: group.index)
+            if groups:
+                steps.append(replay_step(number, groups, plan, run.config))
+    if not steps:
+        return title, form, None, '<p class="soft">This run has no completions yet.</p>', ""
+    return title, form, _chart(steps), _figures(steps, run), _changes(largest_changes(steps))
+
+
+def _form(run: Run, asked: Mapping[str, str]) -> str:
+    recipe = get_recipe(run.config.recipe)
+    own = recipe.weights(run.config.reward_weights)
+    rows = ""
+    for each in recipe.rewards:
+        weight, chosen = asked.get(f"weight:{each.name}", ""), asked.get(f"function:{each.name}", "")
+        options = "".join(
+            f'<option value="{name}"{" selected" if name == chosen else ""}>{name}</option>' for name in FUNCTIONS
+        )
+        rows += (
+            f'<tr><th scope="row">{esc(each.name)}<span class="soft">{esc(each.about)}</span></th>'
+            f'<td><input type="number" step="any" name="weight:{esc(each.name)}" value="{esc(weight)}" '
+            f'placeholder="{own[each.name]:g}" aria-label="Weight of {esc(each.name)}"></td>'
+            f'<td><select name="function:{esc(each.name)}" aria-label="Function of {esc(each.name)}">'
+            f'<option value="">as recorded</option>{options}</select></td></tr>'
+        )
+    return (
+        f'<form class="find" method="get" action="replay"><input type="hidden" name="run" value="{esc(run.id)}">'
+        '<table class="table weights"><thead><tr><th scope="col">Reward function</th><th scope="col">Weight</th>'
+        f'<th scope="col">Scored by</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<p><button class="main-button">Replay</button> <span class="soft">Nothing is changed. What the policy would '
+        "have sampled after other updates is not known.</span></p></form>"
+    )
+
+
+def _weights(asked: Mapping[str, str]) -> dict[str, float]:
+    found = {}
+    for name, text in _named(asked, "weight:").items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise InvalidInput(
+                f"weight of {name}", text, "which is not a number", "write a number such as 0.5"
+            ) from None
+    return found
+
+
+def _named(asked: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): text for name, text in asked.items() if name.startswith(prefix) and text.strip()}
+
+
+def _chart(steps: Sequence[Replayed]) -> dict[str, Any]:
+    trained = {"name": "As trained", "colour": "--series-1", "values": [step.reward for step in steps], "main": True}
+    then = {"name": "Replayed", "colour": "--series-2", "values": [step.reward_then for step in steps], "main": False}
+    return {"steps": [step.step for step in steps], "series": [trained, then]}
+
+
+def _figures(steps: Sequence[Replayed], run: Run) -> str:
+    turns = [turn for step in steps for turn in step.turns]
+    turned = sum(turn.completion.advantage * turn.advantage < 0 for turn in turns)
+    groups = sum(step.groups for step in steps)
+    errors = next((turn.error for turn in turns if turn.error), "")
+    before, then = _mean([step.reward for step in steps]), _mean([step.reward_then for step in steps])
+    flat, flat_then = sum(step.flat for step in steps), sum(step.flat_then for step in steps)
+    figures = [
+        ("Mean reward", f'{reward(then)} <span class="soft">trained with {reward(before)}</span>'),
+        ("Flat groups", f'{flat_then} <span class="soft">of {groups}, trained with {flat}</span>'),
+        ("Advantage turned round", f'{turned / len(turns):.1%} <span class="soft">of {thin(len(turns))}</span>'),
+    ]
+    thinned = f" of {run.step}, evenly spaced" if len(steps) < run.step else ""
+    failed = panel("notice", "A function could not score every completion", errors) if errors else ""
+    return (
+        f"<h2>What would have been</h2>{definitions(figures)}"
+        f'<p class="soft">{plural(len(steps), "step")}{thinned}.</p>{failed}'
+    )
+
+
+def _changes(turns: Sequence[Turn]) -> str:
+    if not turns:
+        return '<h2>What changes most</h2><p class="soft">No advantage changes: training would have done the same.</p>'
+    rows = ""
+    for turn in turns:
+        one = turn.completion
+        rows += (
+            f'<tr><td class="number">{one.step}</td>'
+            f'<td class="number">{reward(one.reward)} → {reward(turn.reward)}</td>'
+            f'<td class="number">{signed(one.advantage)} → {signed(turn.advantage)}</td>'
+            f'<td class="mono">{marked(one_line(one.text))}</td><td><a href="{permalink(one)}">Open</a></td></tr>'
+        )
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Step", "Reward", "Advantage", "Answer", ""))
+    table = f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        "<h2>What changes most</h2>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Completions that change">{table}</div>'
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
