@@ -1,5 +1,6 @@
 """Filters as SQL. Each is a test of one completion, and where an index holds it, a list of all that pass."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from core.store.searching import match_query
 from core.store.tables import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
 from core.store.wanted import CompletionFilter
 
+FEW, FEW_FOUND = 10_000, 60_000  # to ask the full-text index about single completions costs more than to list many
+STEPS_LISTED = 1000  # a longer range of steps is most of a run, and better tested than listed
 Clause = sa.ColumnElement[bool]
 Columns = Any  # those of `completions`, or of a subquery with the same names
 
@@ -21,12 +24,14 @@ class Condition:
 
     probe       whether a row with these columns passes
     ids         all completions that pass, for the caller to count up to some bound; None where no index knows
+    few         up to how many of them are better looked at one by one than looked for
     probes      the test asks the full-text index
     spans_runs  it may be asked of all runs at once
     """
 
     probe: Callable[[Columns], Clause]
     ids: sa.Select[Any] | None = None
+    few: int = FEW
     probes: bool = False
     spans_runs: bool = False
 
@@ -49,7 +54,7 @@ def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFil
         asked.append(Condition(lambda c: c.finish_reason == wanted.finish_reason))
     if wanted.flat is not None:
         asked.append(Condition(lambda c: c.flat.is_(wanted.flat)))
-    return [*asked, *_said(run, wanted), *_searched(run, wanted)]
+    return [*asked, *_said(run, wanted), *_searched(connection, run, wanted)]
 
 
 def function_place(connection: sa.Connection, run: int | None, name: str, field: str) -> int:
@@ -77,8 +82,10 @@ def _between(column: Any, low: float | None, high: float | None) -> Clause:
 
 
 def _steps(run: int | None, first: int | None, last: int | None) -> Condition:
-    within = sa.select(groups.c.id).where(groups.c.run == run, _between(groups.c.step, first, last))
-    ids = sa.select(completions.c.id).where(completions.c.group.in_(within))
+    ids = None
+    if first is not None and last is not None and last - first <= STEPS_LISTED:
+        within = sa.select(groups.c.id).where(groups.c.run == run, _between(groups.c.step, first, last))
+        ids = sa.select(completions.c.id).where(completions.c.group.in_(within))
     return Condition(lambda c: _between(c.step, first, last), ids)
 
 
@@ -87,8 +94,9 @@ def _said(run: int | None, wanted: CompletionFilter) -> list[Condition]:
     found = []
     flagged = sa.select(remarks.c.completion).where(remarks.c.flagged.is_(True))
     if wanted.evidence:
-        mine = evidence.c.run == run, evidence.c.kind == wanted.evidence
-        found.append(_listed(sa.select(evidence.c.completion).where(*mine)))
+        noticed = sa.select(evidence.c.completion).where(evidence.c.run == run, evidence.c.kind == wanted.evidence)
+        one = noticed.correlate_except(evidence)
+        found.append(Condition(lambda c: one.where(evidence.c.completion == c.id).exists(), noticed))
     if wanted.tag:
         found.append(_listed(sa.select(tags.c.completion).where(tags.c.tag == wanted.tag), spans_runs=True))
     if wanted.flagged:
@@ -102,28 +110,36 @@ def _listed(ids: sa.Select[Any], spans_runs: bool = False) -> Condition:
     return Condition(lambda c: c.id.in_(ids), ids, spans_runs=spans_runs)
 
 
-def _searched(run: int | None, wanted: CompletionFilter) -> list[Condition]:
+def _searched(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
     found = []
     if wanted.fields:
         name, _, value = wanted.fields.partition("=")
-        found.append(_of_groups(run, _field_groups(run, name.strip(), value.strip())))
+        found.append(_of_groups(connection, _field_groups(run, name.strip(), value.strip())))
     if wanted.search and wanted.search_in == "prompts":
         matching = _matching(prompts_search, f"{{prompt}} : ({match_query(wanted.search)})")
-        found.append(_of_groups(run, sa.select(groups.c.id).where(groups.c.run == run, groups.c.id.in_(matching))))
+        found.append(_of_groups(connection, _groups_of(run).where(groups.c.id.in_(matching))))
     if wanted.search and wanted.search_in == "answers":
         query = match_query(wanted.search)
-        ids = _matching(answers_search, query).where(*_range_of(run))
+        ids = _matching(answers_search, query).where(answers_search.c.rowid.between(*id_range(connection, run)))
 
         def holds(c: Columns) -> Clause:
             one = _matching(answers_search, query).where(answers_search.c.rowid == c.id)
             return one.correlate_except(answers_search).exists()
 
-        found.append(Condition(holds, ids, probes=True))
+        found.append(Condition(holds, ids, few=FEW_FOUND, probes=True))
     return found
 
 
-def _of_groups(run: int | None, within: sa.Select[Any]) -> Condition:
+def _of_groups(connection: sa.Connection, query: sa.Select[Any]) -> Condition:
+    """The completions of these groups. The groups are looked up once and passed as one value."""
+    found = json.dumps(list(connection.execute(query).scalars()))
+    within = sa.select(sa.func.json_each(found).table_valued("value").c.value)
     return Condition(lambda c: c.group.in_(within), sa.select(completions.c.id).where(completions.c.group.in_(within)))
+
+
+def _groups_of(run: int | None) -> sa.Select[Any]:
+    """Groups of a run, for a query that names them by id: their other indices would read all of them."""
+    return sa.select(groups.c.id).with_hint(groups, "NOT INDEXED", "sqlite").where(groups.c.run == run)
 
 
 def _field_groups(run: int | None, name: str, value: str) -> sa.Select[Any]:
@@ -135,12 +151,11 @@ def _field_groups(run: int | None, name: str, value: str) -> sa.Select[Any]:
     except ValueError:
         number = None
     same = stored == value if number is None else sa.or_(stored == value, stored == number)
-    query = sa.select(groups.c.id).where(groups.c.run == run, same)
     if any(character.isalnum() for character in value) and value.isascii() and len(value) < 200:
         words = value.replace('"', " ").replace("\0", " ")
         matching = _matching(prompts_search, '{fields} : ("' + words + '")')
-        query = query.where(groups.c.id.in_(matching))
-    return query
+        return _groups_of(run).where(groups.c.id.in_(matching), same)
+    return sa.select(groups.c.id).where(groups.c.run == run, same)
 
 
 def _matching(index: sa.TableClause, query: str) -> sa.Select[Any]:
@@ -148,11 +163,12 @@ def _matching(index: sa.TableClause, query: str) -> sa.Select[Any]:
     return sa.select(index.c.rowid.label("id")).where(sa.literal_column(index.name).op("MATCH")(query))
 
 
-def _range_of(run: int | None) -> list[Clause]:
-    """Where in the index a run's completions lie; other runs' may lie between."""
+def id_range(connection: sa.Connection, run: int | None) -> tuple[int, int]:
+    """Between which ids a run's completions lie; other runs' may lie there too. (0, 0) where there are none."""
     if run is None:
-        return []
-    mine = completions.c.run == run
-    first = sa.select(sa.func.min(completions.c.id)).where(mine).scalar_subquery()
-    last = sa.select(sa.func.max(completions.c.id)).where(mine).scalar_subquery()
-    return [answers_search.c.rowid.between(first, last)]
+        return 0, 2**62
+    each = sa.select(completions.c.id).with_hint(completions, "INDEXED BY completions_run", "sqlite")
+    each = each.where(completions.c.run == run).limit(1)
+    first = connection.execute(each.order_by(completions.c.id)).scalar()
+    last = connection.execute(each.order_by(completions.c.id.desc())).scalar()
+    return first or 0, last or 0

@@ -13,12 +13,20 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from core.errors import StoreBusy, StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+
+
+class HintingCompiler(SQLiteCompiler):
+    """Writes "INDEXED BY name" and "NOT INDEXED" after a table; SQLAlchemy's own drops hints for SQLite."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
 
 
 class Database:
@@ -88,6 +96,7 @@ def open_database(url: str) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        engine.dialect.statement_compiler = HintingCompiler
         sa.event.listen(engine, "connect", _configure)
         with engine.connect() as connection:
             mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()

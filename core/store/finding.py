@@ -2,7 +2,7 @@
 
 No index serves every pair of filter and order, so three ways are tried, the cheapest first:
 
-1. One of the filters matches few completions (at most FEW, found out by counting that far in its index): only those are
+1. One of the filters matches few completions (found out by counting up to a bound in its index): only those are
    looked at.
 2. The order's own index is walked for a stretch. Where the filters match a fair share the page is full by then.
 3. All of the run's rows are read, which hold no text and are small, and the best `limit` are kept.
@@ -20,12 +20,11 @@ from core.errors import InvalidInput
 from core.evidence import KINDS
 from core.runs import Completion
 from core.store.browsing import get_run
-from core.store.conditions import Condition, conditions, function_place
+from core.store.conditions import Condition, conditions, function_place, id_range
 from core.store.sampled import fetch
 from core.store.tables import completions, evidence, functions, runs
 from core.store.wanted import CompletionFilter
 
-FEW = 10_000
 WALK, WALK_SEARCHING = 6_000, 1_500  # entries; to ask the full-text index about each costs more
 COUNTED = 10_000
 BINS = 20
@@ -37,13 +36,14 @@ Key = Any  # a column of `completions`, or a test of it
 class Order:
     """One way to sort: by `key`, then by id in the same direction. Completions without a value come last.
 
-    index  that serves it; `unvalued` says that the place is behind all values
+    index  that serves it
+    gaps   some completions have no value
     """
 
     key: Key
     index: str
     descending: bool
-    nullable: bool
+    gaps: bool
 
     def terms(self, unvalued: bool) -> list[Any]:
         columns = [completions.c.id] if unvalued or self.key is completions.c.id else [self.key, completions.c.id]
@@ -85,13 +85,14 @@ def list_completions(
         raise InvalidInput("run", run_id, "which names no run", "name a run, or ask for flagged or tagged completions")
     order = _order(connection, run, wanted.sort)
     value, last = _read_cursor(wanted.after)
+    few = _few(connection, asked)
     ids: list[tuple[int, Any]] = []
-    if not (wanted.after and value is None and order.nullable):
+    if not (wanted.after and value is None and order.gaps):
         place = order.beyond(value, last) if wanted.after else None
-        ids = _search(connection, run, asked, order, place, wanted.limit + 1, unvalued=False)
-    if order.nullable and len(ids) <= wanted.limit:
+        ids = _search(connection, run, asked, few, order, place, wanted.limit + 1, unvalued=False)
+    if order.gaps and len(ids) <= wanted.limit:
         place = order.beyond(None, last) if wanted.after and value is None else None
-        ids += _search(connection, run, asked, order, place, wanted.limit + 1 - len(ids), unvalued=True)
+        ids += _search(connection, run, asked, few, order, place, wanted.limit + 1 - len(ids), unvalued=True)
     page = ids[: wanted.limit]
     cursor = _write_cursor(*page[-1]) if len(ids) > wanted.limit else ""
     return fetch(connection, [each for each, _ in page], with_tokens), cursor
@@ -101,7 +102,8 @@ def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter) -
     """Count and reward histogram of what matches, of at most COUNTED completions."""
     run = _run_key(connection, run_id)
     asked = conditions(connection, run, wanted)
-    query = _filtered(connection, run, asked, sa.select(completions.c.reward)).limit(COUNTED + 1)
+    query = sa.select(completions.c.reward).limit(COUNTED + 1)
+    query = _filtered(connection, run, asked, _few(connection, asked), query)
     rewards = list(connection.execute(query).scalars())
     known = [reward for reward in rewards[:COUNTED] if reward is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
@@ -132,6 +134,7 @@ def _search(
     connection: sa.Connection,
     run: int | None,
     asked: Sequence[Condition],
+    few: Condition | None,
     order: Order,
     place: Key | None,
     limit: int,
@@ -140,13 +143,12 @@ def _search(
     """(id, sort value) of up to `limit` completions that match, in order."""
     value: Key = sa.null() if unvalued else order.key
     clauses: list[Key] = [] if place is None else [place]
-    if order.nullable:
+    if order.key is not completions.c.id:  # said even where there are no gaps: the scores' indices hold values only
         clauses.append(order.key.is_(None) if unvalued else order.key.is_not(None))
     terms = order.terms(unvalued)
-    few = _few(connection, asked)
     if few is None and run is not None:
         stretch = WALK_SEARCHING if any(condition.probes for condition in asked) else WALK
-        index = "completions_run" if unvalued else order.index
+        index = "completions_run" if unvalued and order.index != "completions_reward" else order.index
         walked = sa.select(completions).with_hint(completions, f"INDEXED BY {index}", "sqlite")
         walked = walked.where(completions.c.run == run, *clauses).order_by(*terms).limit(max(stretch, limit))
         seen = walked.subquery().c
@@ -155,7 +157,7 @@ def _search(
         found = [(row[0], row[1]) for row in connection.execute(tested)]
         if len(found) == limit or not asked:
             return found
-    query = _filtered(connection, run, asked, sa.select(completions.c.id, value)).where(*clauses)
+    query = _filtered(connection, run, asked, few, sa.select(completions.c.id, value)).where(*clauses)
     return [(row[0], row[1]) for row in connection.execute(query.order_by(*terms).limit(limit))]
 
 
@@ -163,18 +165,21 @@ def _few(connection: sa.Connection, asked: Sequence[Condition]) -> Condition | N
     """A condition that few completions meet, if there is one."""
     for condition in asked:
         if condition.ids is not None:
-            some = condition.ids.limit(FEW + 1).subquery()
-            if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() <= FEW:
+            some = condition.ids.limit(condition.few + 1).subquery()
+            if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() <= condition.few:
                 return condition
     return None
 
 
 def _filtered(
-    connection: sa.Connection, run: int | None, asked: Sequence[Condition], query: sa.Select[Any]
+    connection: sa.Connection,
+    run: int | None,
+    asked: Sequence[Condition],
+    few: Condition | None,
+    query: sa.Select[Any],
 ) -> sa.Select[Any]:
     """All that match, in no order: from the few of one condition, from the full-text index, or from every row."""
     query = query.with_hint(completions, "NOT INDEXED", "sqlite")  # other indices would send it all over the file
-    few = _few(connection, asked)
     rest = [condition.probe(completions.c) for condition in asked if condition is not few]
     if few is not None:
         assert few.ids is not None
@@ -187,14 +192,9 @@ def _filtered(
         # The plus keeps SQLite from asking the full-text index anew for each completion.
         joined = completions.c.id == sa.literal_column("+found.id")
         return query.select_from(found.join(completions, joined)).where(*_of_run(run), *rest)
-    mine = completions.c.run == run
-    first, last = connection.execute(
-        sa.select(
-            sa.select(sa.func.min(completions.c.id)).where(mine).scalar_subquery(),
-            sa.select(sa.func.max(completions.c.id)).where(mine).scalar_subquery(),
-        )
-    ).one()
-    return query.where(completions.c.id.between(first or 0, last or 0), *_of_run(run), *rest)
+    assert run is not None
+    within = completions.c.id.between(*id_range(connection, run))
+    return query.where(within, *_of_run(run), *rest)
 
 
 def _of_run(run: int | None) -> list[Key]:
@@ -203,12 +203,19 @@ def _of_run(run: int | None) -> list[Key]:
 
 def _order(connection: sa.Connection, run: int | None, sort: str) -> Order:
     name, descending = sort.removeprefix("-"), not sort.startswith("-") and sort != "oldest"
-    if name in COLUMNS:
-        column = completions.c[COLUMNS[name]]
-        index = "completions_run" if column is completions.c.id else f"completions_{column.name}"
-        return Order(column, index, descending, nullable=column is completions.c.reward)
-    place = function_place(connection, run, name.removeprefix("score:"), "sort")
-    return Order(completions.c[f"score_{place}"], f"completions_score_{place}", descending, nullable=True)
+    if name not in COLUMNS:
+        name = name.removeprefix("score:")
+        column = completions.c[f"score_{function_place(connection, run, name, 'sort')}"]
+        mine = functions.c.run == run, functions.c.name == name
+        gaps = connection.execute(sa.select(functions.c.gaps).where(*mine)).scalar_one()
+        return Order(column, f"completions_{column.name}", descending, bool(gaps))
+    column = completions.c[COLUMNS[name]]
+    index = "completions_run" if column is completions.c.id else f"completions_{column.name}"
+    unscored = sa.select(completions.c.id).where(completions.c.reward.is_(None)).limit(1)
+    if run is not None:
+        unscored = unscored.where(completions.c.run == run)
+    gaps = column is completions.c.reward and connection.execute(unscored).first() is not None
+    return Order(column, index, descending, gaps)
 
 
 def _run_key(connection: sa.Connection, run_id: str) -> int | None:

@@ -153,13 +153,21 @@ def _next_id(connection: sa.Connection, table: sa.Table) -> int:
 
 def _function_places(connection: sa.Connection, run: int, step: Step) -> dict[str, int]:
     """The run's reward functions and the score column of each, with those that this step brings for the first time."""
-    known = connection.execute(sa.select(functions.c.name, functions.c.place).where(functions.c.run == run))
+    known = list(connection.execute(sa.select(functions).where(functions.c.run == run)))
     places = {row.name: row.place for row in known}
-    fresh = dict.fromkeys(score.function for group in step.groups for one in group.completions for score in one.scores)
-    added = [name for name in fresh if name not in places][: SCORE_COLUMNS - len(places)]
-    for name in added:
+    whole = {row.name for row in known if not row.gaps}
+    sampled = [one for group in step.groups for one in group.completions]
+    fresh = dict.fromkeys(score.function for one in sampled for score in one.scores)
+    for name in [name for name in fresh if name not in places][: SCORE_COLUMNS - len(places)]:
         places[name] = len(places) + 1
-        connection.execute(sa.insert(functions).values(run=run, place=places[name], name=name))
+        whole |= {name} if step.number == 1 else set()
+        row = {"run": run, "place": places[name], "name": name, "gaps": name not in whole}
+        connection.execute(sa.insert(functions), row)
+    scored = [{score.function for score in one.scores if finite(score.value) is not None} for one in sampled]
+    gapped = [name for name in whole if any(name not in names for names in scored)]
+    if gapped:
+        mine = functions.c.run == run, functions.c.name.in_(gapped)
+        connection.execute(sa.update(functions).where(*mine).values(gaps=True))
     return places
 
 

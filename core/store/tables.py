@@ -102,13 +102,14 @@ texts = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
 )
 
-# Which score column holds which reward function, by run.
+# Which score column holds which reward function, by run; `gaps` says that some completion has no score of it.
 functions = sa.Table(
     "functions",
     metadata,
     sa.Column("run", sa.Integer, sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
     sa.Column("place", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("gaps", sa.Boolean(create_constraint=False), nullable=False),
     sqlite_with_rowid=False,
 )
 

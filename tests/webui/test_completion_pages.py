@@ -149,8 +149,8 @@ def test_a_completion_is_flagged_tagged_and_noted(page: Any, runs: dict[str, str
     number = ids_of(database, runs["learned"], step=5)[0]
     page.goto(f"/completion?id={number}")
     expect(page.locator("#about")).to_contain_text("Ended")
-    page.get_by_label("Tags").fill("Look again, odd")
-    page.get_by_label("Note").fill("The check may be wrong <b>here</b>")
+    page.get_by_role("textbox", name="Tags").fill("Look again, odd")
+    page.get_by_role("textbox", name="Note").fill("The check may be wrong <b>here</b>")
     page.get_by_role("button", name="Save tags and note").click()
     expect(page.locator("#about .tag")).to_have_text(["look again", "odd"])
     page.get_by_role("button", name="Flag", exact=True).click()
@@ -225,7 +225,7 @@ def test_hostile_text_is_text(page: Any, runs: dict[str, str], database: Databas
         window = said.evaluate(STORED)
         assert window, "an empty window"
         seen += window
-        if len(seen) >= 100_000:  # the megabyte goes on like this
+        if len(seen) >= 40_000:  # the rest goes on like this
             break
         if len(seen) < len(stored):
             page.locator("#text").get_by_role("link", name="Next").click()
@@ -265,14 +265,12 @@ def test_a_hundred_thousand_characters_do_not_hurt(page: Any, runs: dict[str, st
     assert page.evaluate("document.body.textContent.length") < 100_000
 
 
-@pytest.mark.parametrize(
-    "address", ["completions?step=3&group=1&", "find?min_reward=0&", "replay?", "completion", "prompt"]
-)
-def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], database: Database, address: str) -> None:
+@pytest.mark.parametrize("page_name", ["completions", "find", "replay", "completion", "prompt"])
+def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], database: Database, page_name: str) -> None:
     page.set_viewport_size(PHONE)
-    for run_id in runs.values():
-        number = ids_of(database, run_id, sort="oldest")[0]
-        page.goto(f"/{address}run={run_id}&id={number}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        expect(page.locator(".skeleton")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    number = ids_of(database, runs["hostile"], sort="oldest")[0]
+    about = f"id={number}" if page_name in ("completion", "prompt") else f"run={runs['hostile']}&step=1&group=1"
+    page.goto(f"/{page_name}?{about}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

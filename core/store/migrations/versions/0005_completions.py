@@ -60,13 +60,15 @@ def _narrow() -> None:
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("gaps", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["run"], ["runs.key"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run", "place"),
         sqlite_with_rowid=False,
     )
     op.execute(
-        "INSERT INTO functions (run, place, name) SELECT run, row_number() OVER (PARTITION BY run ORDER BY function), "
-        "function FROM (SELECT DISTINCT c.run, s.function FROM scores s JOIN completions c ON c.id = s.completion)"
+        "INSERT INTO functions (run, place, name, gaps) "
+        "SELECT run, row_number() OVER (PARTITION BY run ORDER BY function), function, 1 "
+        "FROM (SELECT DISTINCT c.run, s.function FROM scores s JOIN completions c ON c.id = s.completion)"
     )
     for place in range(1, SCORE_COLUMNS + 1):
         op.execute(
@@ -127,7 +129,9 @@ def _search(index: str, table: str, key: str, columns: tuple[str, ...]) -> None:
     old = ", ".join(f"old.{name}" for name in (key, *columns))
     forget = f"INSERT INTO {index} ({index}, rowid, {names}) VALUES ('delete', {old});"
     learn = f"INSERT INTO {index} (rowid, {names}) VALUES ({new});"
-    op.execute(f"CREATE VIRTUAL TABLE {index} USING fts5({names}, content='{table}', content_rowid='{key}')")
+    op.execute(
+        f"CREATE VIRTUAL TABLE {index} USING fts5({names}, content='{table}', content_rowid='{key}', prefix='2 3')"
+    )
     op.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")
     for event, body in (("INSERT", learn), ("DELETE", forget), (f"UPDATE OF {names}", forget + " " + learn)):
         name = f"{index}_{event.split()[0].lower()}"

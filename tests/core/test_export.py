@@ -1,0 +1,139 @@
+"""Exports read back by others: the same rows, the same types, whatever the text."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests_support import a_step
+
+from core.config import make_config
+from core.errors import InvalidInput
+from core.export import COLUMNS, export, formats, row_of
+from core.jobs import export_run
+from core.runs import RunStatus
+from core.settings import Settings
+from core.store import Database, finding, lifecycle, recording, remarks
+from core.store.wanted import CompletionFilter
+
+TEXTS = [
+    '"quoted", with comma',
+    "two\nlines\r\n",
+    "tab\t",
+    "מרחב 👩‍👩‍👧",
+    "<b>",
+    "=SUM(A1)",
+    "",
+    "NA",
+    "null",
+    "1.0",
+    "\x1b[31m",
+]
+STEPS = 600  # more than one batch of rows
+
+
+@pytest.fixture
+def run_id(database: Database) -> str:
+    config = make_config({"model": "smollm2-135m", "recipe": "addition"})
+    chance = random.Random(0)
+    with database.writing() as connection:
+        run = lifecycle.enqueue(connection, config).id
+        for number in range(1, STEPS + 1):
+            reward = chance.choice((0.0, 1 / 3, 1.0, None))
+            recording.record_step(connection, run, a_step(number, TEXTS[number % len(TEXTS)], reward=reward))
+        remarks.flag(connection, 7, True)
+        remarks.set_tags(connection, 7, ["b", "a"])
+        lifecycle.move(connection, run, RunStatus.CANCELLED)
+    return run
+
+
+@pytest.fixture
+def expected(database: Database, run_id: str) -> list[dict[str, Any]]:
+    """The rows as the store has them."""
+    with database.reading() as connection:
+        names = finding.score_functions(connection, run_id)
+        columns = {**COLUMNS, **{f"score/{name}": float for name in names}}
+        wanted, rows = CompletionFilter(sort="oldest", limit=1000), []
+        while True:
+            page, after = finding.list_completions(connection, run_id, wanted)
+            rows += [row_of(one, columns) for one in page]
+            if not after:
+                return rows
+            wanted = CompletionFilter(sort="oldest", limit=1000, after=after)
+
+
+@pytest.fixture
+def folder(database: Database, settings: Settings, run_id: str, tmp_path: Path) -> Path:
+    written = export_run(database, settings, run_id, tmp_path / "taken")
+    assert {"run.json", "steps.jsonl", *(f"completions.{form}" for form in formats())} <= set(written)
+    return tmp_path / "taken"
+
+
+def test_a_run_is_a_folder(folder: Path, expected: list[dict[str, Any]]) -> None:
+    assert len(expected) == 2 * STEPS
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["recipe"] == "addition"
+    assert len((folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()) == STEPS
+    lines = (folder / "completions.jsonl").read_text(encoding="utf-8").split("\n")
+    assert [json.loads(line) for line in lines if line] == expected
+
+
+def test_pandas_reads_the_same(folder: Path, expected: list[dict[str, Any]]) -> None:
+    pandas = pytest.importorskip("pandas")
+    frames = {
+        "jsonl": pandas.read_json(folder / "completions.jsonl", lines=True, dtype=False),
+        "csv": pandas.read_csv(folder / "completions.csv", keep_default_na=False, na_values={"reward": [""]}),
+    }
+    if "parquet" in formats():
+        frames["parquet"] = pandas.read_parquet(folder / "completions.parquet")
+    for form, frame in frames.items():
+        assert len(frame) == len(expected), form
+        for name in ("id", "step", "text", "prompt", "finish_reason", "length"):
+            assert frame[name].tolist() == [row[name] for row in expected], (form, name)
+        rewards = [None if pandas.isna(value) else value for value in frame["reward"]]
+        assert rewards == pytest.approx([row["reward"] for row in expected], abs=1e-12), form  # its parser rounds
+
+
+def test_duckdb_reads_the_same(folder: Path, expected: list[dict[str, Any]]) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    wanted = [(row["id"], row["step"], row["reward"], bool(row["flagged"])) for row in expected]
+    for form in ("jsonl", "csv", "parquet"):
+        if form in formats():
+            read = {"jsonl": "read_json_auto", "csv": "read_csv_auto", "parquet": "read_parquet"}[form]
+            source = f"{read}('{folder}/completions.{form}')"
+            query = f"SELECT id, step, reward, CAST(flagged AS BOOLEAN) FROM {source} ORDER BY id"
+            rows = duckdb.sql(query).fetchall()
+            assert rows == wanted, form
+    if "parquet" in formats():
+        texts = duckdb.sql(f"SELECT text FROM '{folder}/completions.parquet' ORDER BY id").fetchall()
+        assert [text for (text,) in texts] == [row["text"] for row in expected]
+
+
+def test_datasets_reads_the_same(folder: Path, expected: list[dict[str, Any]], tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    for form, kind in (("jsonl", "json"), ("parquet", "parquet")):
+        if form in formats():
+            files = str(folder / f"completions.{form}")
+            rows = datasets.load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+            assert rows.to_list() == expected, form
+            assert rows.features["reward"].dtype == "float64"
+            assert rows.features["flat"].dtype == "bool"
+
+
+def test_a_question_narrows_an_export(database: Database, run_id: str) -> None:
+    lines = b"".join(export(database, run_id, CompletionFilter(min_reward=0.5, max_reward=1.0), "jsonl")).splitlines()
+    assert lines
+    assert {json.loads(line)["reward"] for line in lines} == {1.0}
+
+
+def test_what_cannot_be_exported_is_refused(
+    database: Database, settings: Settings, run_id: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="format"):
+        export(database, run_id, CompletionFilter(), "xlsx")
+    with pytest.raises(InvalidInput, match="run"):
+        export(database, "nosuchrun", CompletionFilter(), "csv")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(InvalidInput, match="there already"):
+        export_run(database, settings, run_id, tmp_path / "full")
