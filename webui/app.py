@@ -50,7 +50,6 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "css_paths": ASSETS / "grouper.css",
         "head": f"<script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
-        "app_kwargs": {"routes": [export_route(services)]},
         "footer_links": [],
         "run_history": False,
         "show_error": False,
@@ -59,7 +58,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "pwa": False,
         "share": False,
         "enable_monitoring": False,
-        "app_kwargs": {"routes": [services.shared.route()]},
+        "app_kwargs": {"routes": [services.shared.route(), export_route(services)]},
     }
 
 

@@ -169,7 +169,7 @@ def test_a_prompt_is_followed_over_steps_and_runs(page: Any, runs: dict[str, str
     page.goto(f"/completion?id={number}")
     page.get_by_role("link", name="This prompt over time").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A prompt over time")
-    expect(page.locator(".chart-canvas canvas")).to_be_visible()
+    expect(page.locator("#chart svg")).to_be_visible()
     assert page.locator("#visits tbody tr").count() > 1
     page.get_by_label("From").select_option(index=7)  # the worst of the first time it was asked
     page.get_by_role("button", name="Compare").click()
@@ -196,7 +196,7 @@ def test_other_weights_show_what_would_have_been(page: Any, runs: dict[str, str]
     page.get_by_role("button", name="Replay").click()
     expect(page.locator("#figures")).to_contain_text("Mean reward")
     expect(page).to_have_url(re.compile("weight%3Acorrectness=0.5"))
-    expect(page.locator(".chart-canvas canvas")).to_be_visible()
+    expect(page.locator("#chart svg")).to_be_visible()
     expect(page.locator("#changes tbody tr")).to_have_count(20)
     page.goto(f"/replay?run={runs['learned']}&weight:correctness=much")
     expect(page.get_by_role("alert")).to_contain_text("is not a number")

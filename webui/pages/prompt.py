@@ -11,9 +11,9 @@ from core.store.prompts import MOST_VISITS, Visit, visits
 from core.store.sampled import fetch, get_completion
 from core.units import plural, thin
 from webui.components.completions import completion_card, reward_strip
-from webui.components.curves import COLOURS
 from webui.components.difference import difference
-from webui.components.live import curve_chart, live, still
+from webui.components.line_chart import COLOURS, line_chart
+from webui.components.live import live, still
 from webui.pages.completions import whole
 from webui.pages.frame import QUIET, frame, page_body, said
 from webui.present import empty_state, esc, folded, reward, skeleton
@@ -30,7 +30,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="split"):
             with gr.Column(elem_classes="card", scale=6, min_width=320):
                 still("<h2>Mean reward by step, for each run</h2>")
-                chart = curve_chart("Mean reward of this prompt by step", elem_id="chart")
+                chart = live(skeleton(6), elem_id="chart")
             with gr.Column(elem_classes="card", scale=6, min_width=320):
                 table = live(skeleton(6), elem_id="visits")
         with gr.Column(elem_classes="card"):
@@ -41,14 +41,14 @@ def build(app: gr.Blocks, services: Services) -> None:
             return [*look(services, dict(request.query_params))]
         except NotFound as error:
             state = empty_state("No such prompt", f"{error} Pick one from the list.", "Completions", "completions")
-            return [state, None, "", ""]
+            return [state, "", "", ""]
         except Exception as error:
-            return [said(error, "The prompt could not be read"), None, "", ""]
+            return [said(error, "The prompt could not be read"), "", "", ""]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, dict[str, Any], str, str]:
+def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
     """(title with the prompt, chart, table of visits, two answers and their difference)."""
     number = whole(asked.get("id")) or 0
     with services.database.reading() as connection:
@@ -66,7 +66,12 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, dict[str, A
         f"<p>{thin(answers)} answers in {plural(len(found), 'group')} of {plural(runs, 'run')}.{more}</p></div>"
         f'<div class="prompt">{folded(one.prompt)}</div>'
     )
-    return heading, _chart(found), _table(found), _compared(found, number, pair[0], pair[-1])
+    return (
+        heading,
+        line_chart(_chart(found), "Mean reward of this prompt by step"),
+        _table(found),
+        _compared(found, number, pair[0], pair[-1]),
+    )
 
 
 def _chosen(text: Any, members: set[int], visit: Visit) -> int:
@@ -79,13 +84,13 @@ def _chart(found: Sequence[Visit]) -> dict[str, Any]:
     steps = sorted({visit.step for visit in found})
     series = []
     names = list(dict.fromkeys((visit.run, visit.run_name) for visit in found))
-    for place, (run, name) in enumerate(names[-1 - len(COLOURS) :]):
+    for place, (run, name) in enumerate(names[-len(COLOURS) :]):
         means: dict[int, list[float]] = {}
         for visit in found:
             if visit.run == run and visit.mean is not None:
                 means.setdefault(visit.step, []).append(visit.mean)
         values = [sum(means[step]) / len(means[step]) if step in means else None for step in steps]
-        colour = ("--series-1", *COLOURS)[place]
+        colour = COLOURS[place]
         series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True})
     return {"steps": steps, "series": series}
 

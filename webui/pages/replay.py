@@ -12,7 +12,8 @@ from core.runs import Run
 from core.store import browsing
 from core.units import plural, thin
 from webui.components.completions import one_line, permalink
-from webui.components.live import curve_chart, live, still
+from webui.components.line_chart import line_chart
+from webui.components.live import live, still
 from webui.pages.completions import RUNS, completions_title, nothing_yet
 from webui.pages.frame import QUIET, frame, page_body, said
 from webui.present import definitions, esc, marked, panel, reward, signed, skeleton
@@ -30,7 +31,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="split", elem_id="replayed"):
             with gr.Column(elem_classes="card", scale=6, min_width=320):
                 still("<h2>Mean reward by step</h2>")
-                chart = curve_chart("Mean reward as trained and as replayed, by step", elem_id="chart")
+                chart = live(skeleton(6), elem_id="chart")
             with gr.Column(elem_classes="card", scale=6, min_width=320):
                 figures = live(skeleton(6), elem_id="figures")
         with gr.Column(elem_classes="card"):
@@ -40,24 +41,24 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, dict(request.query_params))]
         except Exception as error:
-            return [said(error, "The rewards could not be replayed"), "", None, "", ""]
+            return [said(error, "The rewards could not be replayed"), "", "", "", ""]
 
     app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, Any, str, str]:
+def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     """(title, form, chart, figures, the completions that change most)."""
     with services.database.reading() as connection:
         known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step]
         if not known and not asked.get("run"):
-            return nothing_yet(services), "", None, "", ""
+            return nothing_yet(services), "", "", "", ""
         run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         title = completions_title("Completions", run, known, "replay")
         form = _form(run, asked)
         try:
             plan = make_plan(run.config, _weights(asked), _named(asked, "function:"))
         except InvalidInput as error:
-            return title, form, None, panel("error", "This cannot be replayed", str(error)), ""
+            return title, form, "", panel("error", "This cannot be replayed", str(error)), ""
         numbers = [*range(1, run.step + 1, -(-run.step // MOST_STEPS) or 1)]
         steps = []
         for number in numbers:
@@ -65,8 +66,14 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, Any, s
             if groups:
                 steps.append(replay_step(number, groups, plan, run.config))
     if not steps:
-        return title, form, None, '<p class="soft">This run has no completions yet.</p>', ""
-    return title, form, _chart(steps), _figures(steps, run), _changes(largest_changes(steps))
+        return title, form, "", '<p class="soft">This run has no completions yet.</p>', ""
+    return (
+        title,
+        form,
+        line_chart(_chart(steps), "Mean reward as trained and as replayed, by step"),
+        _figures(steps, run),
+        _changes(largest_changes(steps)),
+    )
 
 
 def _form(run: Run, asked: Mapping[str, str]) -> str:
