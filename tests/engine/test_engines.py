@@ -18,7 +18,11 @@ PROGRAM = Path(__file__).with_name("sample_program.py")
 
 @pytest.fixture(
     scope="module",
-    params=["vllm-merged", pytest.param("vllm-slot", marks=pytest.mark.long), "vllm-written", "transformers"],
+    params=[
+        "vllm-merged",
+        *(pytest.param(way, marks=pytest.mark.long) for way in ("vllm-slot", "vllm-written")),
+        "transformers",
+    ],
 )
 def told(request: pytest.FixtureRequest, demo: Demo) -> dict[str, Any]:
     folder = demo.settings.models / "smollm2-135m"

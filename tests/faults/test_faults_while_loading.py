@@ -109,7 +109,9 @@ def broken_copy(source: Path, folder: Path, content: bytes) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "noise"])
+@pytest.mark.parametrize(
+    "damage", ["noise", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("cut", "empty"))]
+)
 def test_a_corrupt_weight_file_is_named_before_anything_is_loaded(
     prepared: Settings, converted: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_corrupt_weight_file_is_named_before_anything_is_loaded(
     assert left_of(run) == []
 
 
+@pytest.mark.long
 def test_a_damaged_conversion_is_made_again(converted: Path, tmp_path: Path) -> None:
     settings = home_with(converted, tmp_path / "home")
     weights = settings.models / "smollm2-135m" / "model.safetensors"

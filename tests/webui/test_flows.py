@@ -256,6 +256,7 @@ def test_two_browsers_see_the_same_and_a_reload_loses_nothing(
     other.close()
 
 
+@pytest.mark.long
 def test_a_page_finds_the_server_again_after_its_restart(chromium: Any, tmp_path: Path) -> None:
     database = open_database(load_settings({"GROUPER_HOME": str(tmp_path)}).database_url)
     run = add_run(database, "working", 5)

@@ -31,7 +31,7 @@ class FindForm:
             '<form class="find" method="get" action="find" role="search">'
             f'<input type="hidden" name="run" value="{esc(self._run_id)}">{self._first_line()}'
             f'<details class="fold" data-key="filters"{" open" if self._narrowed() else ""}><summary>Filters</summary>'
-            f'<div class="filters">{self._filters()}</div></details></form>'
+            f'<div class="find-filters">{self._filters()}</div></details></form>'
         )
 
     def _first_line(self) -> str:
