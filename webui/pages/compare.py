@@ -117,8 +117,7 @@ def _panels(services: Services, view: View, token: str) -> dict[str, Any]:
     values: dict[str, Any] = {"picker": picker(shown, others, view.step, view.prompt, hidden), "pulse": pulse(token)}
     if not shown:
         return {**values, "problem": _nothing_chosen(bool(others)), **dict.fromkeys(("said", "prompts"), "")}
-    histories = [history for run in shown if (history := _history(services, run.id)) is not None]
-    both = list(zip(shown, histories, strict=False))
+    both = [(run, history) for run in shown if (history := _history(services, run.id)) is not None]
     return {
         **values,
         "problem": "",
