@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from core.jobs import Advisory, Remedy
-from core.runs import Event, Run, RunStatus
+from core.runs import WAYS, Event, Run, RunStatus
 from core.store.history import History
 from core.units import duration, plural, thin
 from webui.components.charts import run_colour
@@ -154,10 +154,12 @@ def _figures(run: Run, history: History, now: float) -> list[tuple[str, str]]:
         ("Tokens sampled", thin(run.tokens)),
         ("Sampling speed", f"{thin(round(history.tokens / sampling))} tokens/s" if sampling else "–"),
     ]
-    if run.sync is not None:
-        figures.append(("Adapter sync", esc(run.sync.sentence)))
     if run.started_at and run.ended_at:
         figures.append(("Took", duration(run.ended_at - run.started_at)))
     elif run.started_at:
         figures.append(("Running for", clock(run.started_at, now)))
+    if run.sync is not None:
+        way = WAYS[run.sync.way]
+        why = run.sync.sentence.removeprefix(way).lstrip(":, ")
+        figures.append(("Adapter sync", f'{esc(way)} <span class="soft">{esc(why)}</span>'))
     return figures
