@@ -15,7 +15,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core import jobs, reports
-from core.bench import bench_generation, bench_learning, bench_pages, bench_plan, bench_step, bench_store
+from core.bench.commands import bench
 from core.catalogue import load_catalogue
 from core.config import parse_assignments
 from core.errors import GrouperError, InvalidInput
@@ -29,7 +29,6 @@ from core.units import duration
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
 )
-bench = typer.Typer(help="Measure Grouper itself.", rich_markup_mode=None)
 app.add_typer(bench, name="bench")
 WAIT_S = 0.5
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -272,66 +271,6 @@ def doctor(
     document = jobs.report(settings, checks)
     _show(as_json, document, str(document["sentence"]))
     return 0 if document["healthy"] else 1
-
-
-@bench.command("plan")
-def bench_planning(as_json: Json = False) -> None:
-    """How long a memory plan takes."""
-    found = bench_plan(load_settings())
-    _show(as_json, found, reports.to_json(found))
-
-
-@bench.command("generation")
-def bench_generating(
-    repeats: Annotated[int, typer.Option(help="Runs of which the median counts.", min=1, max=99)] = 3,
-    as_json: Json = False,
-) -> None:
-    """Tokens per second against plain generate, on the CPU and the built-in model. Takes a quarter of an hour."""
-    found = bench_generation(load_settings(), repeats)
-    _show(as_json, found, reports.to_json(found))
-
-
-@bench.command("step")
-def bench_stepping(
-    steps: Annotated[int, typer.Option(help="Measured steps of each contender.", min=1, max=99)] = 3,
-    as_json: Json = False,
-) -> None:
-    """Seconds a step against stock TRL, on the CPU and the demo recipe. Takes a quarter of an hour."""
-    found = bench_step(load_settings(), steps)
-    _show(as_json, found, reports.to_json(found))
-
-
-@bench.command("learning")
-def bench_learns(
-    steps: Annotated[int, typer.Option(help="Steps of each run.", min=4, max=999)] = 16,
-    seeds: Annotated[int, typer.Option(help="Runs of each contender, seeded 0, 1, ...", min=1, max=99)] = 3,
-    as_json: Json = False,
-) -> None:
-    """Whether the demo learns as it does in stock TRL, by seed, in bf16 and NF4. Takes half an hour."""
-    found = bench_learning(load_settings(), steps, seeds)
-    _show(as_json, found, reports.to_json(found))
-
-
-@bench.command("pages")
-def bench_dashboard(
-    runs: Annotated[int, typer.Option(help="Runs in the database.", min=10, max=100_000)] = 500,
-    steps: Annotated[int, typer.Option(help="Steps of each run.", min=10, max=1_000_000)] = 2000,
-    as_json: Json = False,
-) -> None:
-    """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 5 GB of disk."""
-    found = bench_pages(load_settings(), runs, steps)
-    _show(as_json, found, reports.to_json(found))
-
-
-@bench.command("store")
-def bench_storing(
-    rows: Annotated[int, typer.Option(help="Completions in the store.", min=1000, max=100_000_000)] = 1_000_000,
-    keep: Annotated[Path | None, typer.Option(help="Leave the store in this file, to use again.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Milliseconds of the completion browser's questions, and bytes per completion. A million rows take minutes."""
-    found = bench_store(load_settings(), rows, keep)
-    _show(as_json, found, reports.to_json(found))
 
 
 @app.command()

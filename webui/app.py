@@ -11,6 +11,20 @@ from webui.pages import about, compare, completion, completions, doctor, find, l
 from webui.services import Services
 from webui.theme import grouper_theme
 
+# Launch is at the root; these have an address each.
+PAGES: tuple[tuple[str, str, Any], ...] = (
+    ("Runs", "/runs", runs),
+    ("Run", "/run", run),
+    ("Compare", "/compare", compare),
+    ("Completions", "/completions", completions),
+    ("Find completions", "/find", find),
+    ("Completion", "/completion", completion),
+    ("Prompt", "/prompt", prompt),
+    ("Replay", "/replay", replay),
+    ("Doctor", "/doctor", doctor),
+    ("About", "/about", about),
+)
+
 
 def create_app(services: Services) -> gr.Blocks:
     """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/compare`, `/completions` and those beside it,
@@ -18,26 +32,9 @@ def create_app(services: Services) -> gr.Blocks:
     app: gr.Blocks = gr.Blocks(title="Grouper", fill_width=True, analytics_enabled=False)
     with app:
         launch.build(app, services)
-    with app.route("Runs", "/runs", show_in_navbar=False):
-        runs.build(app, services)
-    with app.route("Run", "/run", show_in_navbar=False):
-        run.build(app, services)
-    with app.route("Compare", "/compare", show_in_navbar=False):
-        compare.build(app, services)
-    with app.route("Completions", "/completions", show_in_navbar=False):
-        completions.build(app, services)
-    with app.route("Find completions", "/find", show_in_navbar=False):
-        find.build(app, services)
-    with app.route("Completion", "/completion", show_in_navbar=False):
-        completion.build(app, services)
-    with app.route("Prompt", "/prompt", show_in_navbar=False):
-        prompt.build(app, services)
-    with app.route("Replay", "/replay", show_in_navbar=False):
-        replay.build(app, services)
-    with app.route("Doctor", "/doctor", show_in_navbar=False):
-        doctor.build(app, services)
-    with app.route("About", "/about", show_in_navbar=False):
-        about.build(app, services)
+    for title, address, page in PAGES:
+        with app.route(title, address, show_in_navbar=False):
+            page.build(app, services)
     return app
 
 
