@@ -111,6 +111,9 @@ TASKS: dict[str, Task] = {
     "plan-1b": planner(
         {**BATCH, "model": "llama-3.2-1b", "gpu_memory_utilization": 0.4, "prompt_tokens": 512,
          "completion_tokens": 256}, small_rows()),
+    "plan-0.5b-long": planner(
+        {**BATCH, "model": "qwen2.5-0.5b", "gpu_memory_utilization": 0.2, "prompt_tokens": 512,
+         "completion_tokens": 512}, small_rows()),
     "plan-7b": planner(
         {**BATCH, "model": "qwen2.5-7b", "gpu_memory_utilization": 0.5, "prompt_tokens": 256,
          "completion_tokens": 256}, large_rows()),

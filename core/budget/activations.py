@@ -26,8 +26,8 @@ class Batch:
     mask_columns   width of the attention mask; 0 where plain causal attention needs none
     recomputed     gradient checkpointing
     trains_mlp     whether the MLP carries an adapter
-    fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on a GPU's 16-bit linear layers (not on 4-bit
-                   ones; on a CPU attach_adapter in core/worker/loading/weights.py turns it off)
+    fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers, where nobody turns it
+                   off as attach_adapter in core/worker/loading/weights.py does
     autocast_copy  bytes of autocast's bf16 copy of an fp32 adapter, alive until the forward pass ends
     """
 
@@ -54,7 +54,7 @@ def batch_of(setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batc
         mask_columns=setting.row_tokens if setting.padded or setting.packed else 0,
         recomputed=setting.gradient_checkpointing,
         trains_mlp=setting.trains_mlp,
-        fp32_inputs=fp32 and setting.quantization == "none" and not on_cpu,
+        fp32_inputs=False,
         autocast_copy=adapter_count * c.AUTOCAST_COPY if fp32 else 0,
         head=setting.head,
         chunk_tokens=c.CPU_CHUNK_TOKENS if on_cpu else c.CHUNK_TOKENS,

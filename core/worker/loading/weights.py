@@ -94,11 +94,10 @@ def attach_adapter(base: torch.nn.Module, config: RunConfig) -> PeftModel:
     )
     policy = get_peft_model(base, lora)
     assert isinstance(policy, PeftModel)
-    if next(base.parameters()).device.type == "cpu":
-        layers: Iterable[Any] = policy.modules()
-        for module in layers:
-            if hasattr(module, "cast_input_dtype_enabled"):
-                # PEFT copies each layer's input to the adapter's fp32 and autocast copies it back to bf16: the same
-                # numbers, at a quarter of the forward pass. The plan counts these copies on GPUs and not on CPUs.
-                module.cast_input_dtype_enabled = False
+    layers: Iterable[Any] = policy.modules()
+    for module in layers:
+        if hasattr(module, "cast_input_dtype_enabled"):
+            # PEFT copies each layer's input to the adapter's fp32 and autocast copies it back to bf16: the same
+            # numbers, at a quarter of a CPU's forward pass. The plan does not count these copies.
+            module.cast_input_dtype_enabled = False
     return policy
