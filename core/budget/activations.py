@@ -26,8 +26,7 @@ class Batch:
     mask_columns   width of the attention mask; 0 where plain causal attention needs none
     recomputed     gradient checkpointing
     trains_mlp     whether the MLP carries an adapter
-    fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers, where nobody turns it
-                   off as attach_adapter in core/worker/loading/weights.py does
+    fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers
     autocast_copy  bytes of autocast's bf16 copy of an fp32 adapter, alive until the forward pass ends
     """
 
@@ -54,7 +53,7 @@ def batch_of(setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batc
         mask_columns=setting.row_tokens if setting.padded or setting.packed else 0,
         recomputed=setting.gradient_checkpointing,
         trains_mlp=setting.trains_mlp,
-        fp32_inputs=False,
+        fp32_inputs=setting.fp32_inputs and fp32 and setting.quantization == "none",
         autocast_copy=adapter_count * c.AUTOCAST_COPY if fp32 else 0,
         head=setting.head,
         chunk_tokens=c.CPU_CHUNK_TOKENS if on_cpu else c.CHUNK_TOKENS,
@@ -120,10 +119,10 @@ def head(geometry: Geometry, batch: Batch) -> Line:
     if batch.head == "plain":
         formula = f"{scored:,} scored tokens x {words:,} words x {batch.logit_bytes} bytes"
         return Line("head", scored * words * batch.logit_bytes, formula, MEASURED)
-    if batch.head == "chunked":
-        chunk = min(scored, batch.chunk_tokens)
-        formula = f"chunks of {chunk:,} tokens x {words:,} words x {c.CHUNKED_LOGIT} bytes"
-        return Line("head", chunk * words * c.CHUNKED_LOGIT, formula, MEASURED)
+    if batch.head in ("chunked", "frozen"):
+        chunk, each = min(scored, batch.chunk_tokens), c.CHUNKED_LOGIT if batch.head == "chunked" else c.FROZEN_LOGIT
+        formula = f"chunks of {chunk:,} tokens x {words:,} words x {each} bytes"
+        return Line("head", chunk * words * each, formula, MEASURED)
     rows = min(scored, c.FUSED_TILE_TOKENS)
     formula = (
         f"one tile of {rows:,} tokens x {c.FUSED_TILE_WORDS:,} words x {c.BF16} bytes"

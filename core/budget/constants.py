@@ -59,6 +59,8 @@ PLAIN_LOGIT = 12
 FUSED_TILE_TOKENS, FUSED_TILE_WORDS, FUSED_H = 4096, 32_768, 8
 # Chunked: logits of this many tokens at once, recomputed in the backward pass (measured 16.1 bytes a logit).
 CHUNK_TOKENS, CHUNKED_LOGIT = 512, 16
+# A head that is not trained: fp32 log-probabilities (4), probabilities (4) and their bf16 copy (2); nothing recomputed.
+FROZEN_LOGIT = 10
 # On a CPU 128 x 49,152 x 4 bytes are 24 MiB, which glibc reuses; above 32 MiB it asks for fresh pages every time.
 CPU_CHUNK_TOKENS = 128
 

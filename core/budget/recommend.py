@@ -90,7 +90,7 @@ def _start(geometry: Geometry, gpu: GpuProfile, sharing: bool) -> Setting:
     fitting = (rank for rank in RANKS if adapter_parameters(geometry, rank, modules) <= most)
     common = Setting(rank=next(fitting, RANKS[-1]), target_modules=modules, prompt_tokens=PROMPT_TOKENS)
     if gpu.kind == "cpu":
-        common = replace(common, gradient_checkpointing=False, head="chunked", adapter_sync="merged")
+        common = replace(common, gradient_checkpointing=False, head="frozen", adapter_sync="merged")
         return replace(common, prompts_per_step=4, packed=True)
     return replace(common, prompts_per_step=8, share_weights=sharing)
 

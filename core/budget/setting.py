@@ -17,6 +17,8 @@ class Setting:
     """The settings of a run that decide where its memory goes; knobs of TRL, vLLM and PEFT keep their names.
 
     adapter_dtype                the type the adapter is trained in; its gradients and AdamW moments have the same
+    fp32_inputs                  PEFT copies the inputs of 16-bit layers to an fp32 adapter's type, as it does unasked;
+                                 attach_adapter in core/worker/loading/weights.py turns that off
     quantization                 base weights in the trainer: 16-bit, or NF4 with double quantisation
     fast_inference               sample with vLLM; False: with Hugging Face's generate, and no engine in memory
     share_weights                engine and trainer use one copy of the base weights
@@ -36,10 +38,11 @@ class Setting:
     rank: int = 64
     target_modules: tuple[str, ...] = LINEAR_MODULES
     adapter_dtype: Literal["fp32", "bf16"] = "fp32"
+    fp32_inputs: bool = False
     quantization: Literal["none", "nf4"] = "none"
     optim: Literal["adamw", "adamw_8bit"] = "adamw"
     gradient_checkpointing: bool = True
-    head: Literal["fused", "plain", "chunked"] = "fused"
+    head: Literal["fused", "plain", "chunked", "frozen"] = "fused"
     packed: bool = False
     padded: bool = True
 

@@ -79,7 +79,7 @@ def setting_of(config: RunConfig) -> budget.Setting:
         quantization=config.quantization,
         optim="adamw_8bit" if config.optim == "adamw_8bit" else "adamw",
         gradient_checkpointing=config.gradient_checkpointing,
-        head="chunked",
+        head="frozen",
         packed=True,
         fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
         adapter_sync="merged" if config.adapter_sync in merged else "lora",

@@ -41,6 +41,7 @@ def test_a_measured_update_is_met(row: dict[str, Any]) -> None:
         rank=row["rank"],
         target_modules=LINEAR_MODULES if row["target_modules"] == "all" else ATTENTION,
         adapter_dtype=row["adapter_dtype"],
+        fp32_inputs=True,
         quantization=row["quantization"],
         optim=row["optim"],
         gradient_checkpointing=row["gradient_checkpointing"],
