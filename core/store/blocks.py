@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from core.store.tables import SCORE_COLUMNS, blocks, completions, groups
+from core.evidence import KINDS
+from core.store.tables import SCORE_COLUMNS, blocks, completions, evidence, groups
 
 ROWS = 8192
-WHOLE = ("id", "step", "group", "length", "flat")
+WHOLE = ("id", "step", "group", "length", "flat", "evidence")  # the last as `evidence_bit` says
 NUMBERS = ("reward", "advantage", *(f"score_{place}" for place in range(1, SCORE_COLUMNS + 1)))
 NAMES = (*WHOLE, "finish_reason", *NUMBERS)
 INTEGERS, FLOATS = ("<u1", "<u2", "<u4", "<i8"), ("<f2", "<f4", "<f8")
@@ -38,13 +39,28 @@ def seal(connection: sa.Connection, run: int, rows: int = ROWS) -> None:
         last = connection.execute(waiting.offset(rows - 1).limit(1)).scalar()
         if last is None:
             return
-        query = sa.select(*(completions.c[name] for name in NAMES)).order_by(completions.c.id)
+        columns = [_noticed() if name == "evidence" else completions.c[name] for name in NAMES]
+        query = sa.select(*columns).order_by(completions.c.id)
         found = connection.execute(query.where(completions.c.id.in_(waiting.limit(rows)))).fetchall()
         made = [
             {"run": run, "upto": last, "name": name, **_pack(name, values)}
             for name, values in zip(NAMES, zip(*found, strict=True), strict=True)
         ]
-        connection.execute(sa.insert(blocks), made)
+        # A score that nobody has needs no column.
+        connection.execute(
+            sa.insert(blocks), [row for row in made if row["low"] is not None or "score" not in row["name"]]
+        )
+
+
+def evidence_bit(kind: str) -> int:
+    """What this kind adds to a completion's number in the column `evidence`."""
+    return 1 << list(KINDS).index(kind)
+
+
+def _noticed() -> sa.ScalarSelect[int]:
+    each = sa.case({kind: evidence_bit(kind) for kind in KINDS}, value=evidence.c.kind, else_=0)
+    found = sa.select(sa.func.coalesce(sa.func.sum(each), 0)).where(evidence.c.completion == completions.c.id)
+    return found.correlate(completions).scalar_subquery()
 
 
 def sealed(connection: sa.Connection, run: int) -> int:
@@ -63,7 +79,7 @@ def forget(connection: sa.Connection, run: int, step: int) -> None:
 def read(
     connection: sa.Connection, run: int, names: Collection[str], bounds: Mapping[str, Bounds], descending: bool
 ) -> Iterator[Columns]:
-    """These columns of a run, block by block, less the blocks in which nothing can lie within the bounds."""
+    """These columns of a run, `id` among them, block by block, less blocks that have nothing within the bounds."""
     query = sa.select(blocks.c.upto, blocks.c.name, blocks.c.packed)
     query = query.where(blocks.c.run == run, blocks.c.name.in_(sorted(names)))
     for name, (low, high) in bounds.items():
@@ -73,7 +89,9 @@ def read(
         query = query.where(blocks.c.upto.in_(within))
     rows = connection.execute(query.order_by(blocks.c.upto.desc() if descending else blocks.c.upto))
     for _, block in itertools.groupby(rows, operator.itemgetter(0)):
-        yield {name: _unpack(packed) for _, name, packed in block}
+        there = {name: _unpack(packed) for _, name, packed in block}
+        nothing = np.full(len(there["id"]), np.nan)
+        yield {name: there.get(name, nothing) for name in names}
 
 
 def _pack(name: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from core.errors import InvalidInput
-from core.store.blocks import Array, Bounds
+from core.store.blocks import Array, Bounds, evidence_bit
 from core.store.blocks import Columns as Packed
 from core.store.searching import match_query
 from core.store.tables import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
@@ -43,8 +43,13 @@ class Condition:
     spans_runs: bool = False
 
 
-def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
-    """Everything that is asked. Raises InvalidInput for a reward function that the run does not have."""
+def conditions(
+    connection: sa.Connection, run: int | None, wanted: CompletionFilter, most_found: int | None = None
+) -> list[Condition]:
+    """Everything that is asked. Raises InvalidInput for a reward function that the run does not have.
+
+    most_found  the test of blocks for a search lets no more than the first so many pass
+    """
     asked = [
         *_bounds(run, "reward", wanted.min_reward, wanted.max_reward),
         *_bounds(run, "advantage", wanted.min_advantage, wanted.max_advantage),
@@ -67,7 +72,7 @@ def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFil
         asked.append(how)
     if wanted.flat is not None:
         asked.append(Condition(lambda c: c.flat.is_(wanted.flat), lambda c: c["flat"] == wanted.flat, ("flat",)))
-    return [*asked, *_said(connection, run, wanted), *_searched(connection, run, wanted)]
+    return [*asked, *_said(connection, run, wanted), *_searched(connection, run, wanted, most_found)]
 
 
 def function_place(connection: sa.Connection, run: int | None, name: str, field: str) -> int:
@@ -117,8 +122,15 @@ def _said(connection: sa.Connection, run: int | None, wanted: CompletionFilter) 
     if wanted.evidence:
         noticed = sa.select(evidence.c.completion).where(evidence.c.run == run, evidence.c.kind == wanted.evidence)
         one = noticed.correlate_except(evidence)
-        test = _among(connection, noticed)
-        found.append(Condition(lambda c: one.where(evidence.c.completion == c.id).exists(), test, ids=noticed))
+        bit = evidence_bit(wanted.evidence)
+        found.append(
+            Condition(
+                lambda c: one.where(evidence.c.completion == c.id).exists(),
+                lambda c: c["evidence"] & bit > 0,
+                ("evidence",),
+                ids=noticed,
+            )
+        )
     if wanted.tag:
         tagged = sa.select(tags.c.completion).where(tags.c.tag == wanted.tag)
         found.append(_listed(connection, tagged))
@@ -152,7 +164,9 @@ def _is_in(values: Array, known: Array) -> Array:
     return np.isin(values, near)
 
 
-def _searched(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
+def _searched(
+    connection: sa.Connection, run: int | None, wanted: CompletionFilter, most_found: int | None
+) -> list[Condition]:
     found = []
     if wanted.fields:
         name, _, value = wanted.fields.partition("=")
@@ -168,17 +182,18 @@ def _searched(connection: sa.Connection, run: int | None, wanted: CompletionFilt
             one = _matching(answers_search, query).where(answers_search.c.rowid == c.id)
             return one.correlate_except(answers_search).exists()
 
-        found.append(Condition(holds, _among(connection, ids), ids=ids, probes=True))
+        found.append(Condition(holds, _among(connection, ids.limit(most_found)), ids=ids, probes=True))
     return found
 
 
 def _of_groups(connection: sa.Connection, query: sa.Select[Any]) -> Condition:
     """The completions of these groups. The groups are looked up once and passed as one value."""
     found = sorted(connection.execute(query).scalars())
+    known = np.array(found, np.int64)
     within = sa.select(sa.func.json_each(json.dumps(found)).table_valued("value").c.value)
     return Condition(
         lambda c: c.group.in_(within),
-        lambda c: _is_in(c["group"], np.array(found, np.int64)),
+        lambda c: _is_in(c["group"], known),
         ("group",),
         ids=sa.select(completions.c.id).where(completions.c.group.in_(within)),
     )

@@ -81,10 +81,12 @@ class Order:
 class Overview:
     """How many completions match, and how their rewards lie.
 
+    more     a search found so much that only a part was looked at: `count` is the least there are
     edges    BINS + 1 bounds of the bins; empty when nothing that matches has a reward
     """
 
     count: int
+    more: bool
     edges: tuple[float, ...]
     bins: tuple[int, ...]
     unscored: int
@@ -117,17 +119,20 @@ def list_completions(
 
 
 def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter, effort: Effort = USUAL) -> Overview:
-    """Count and reward histogram of all that match."""
+    """Count and reward histogram of all that match; with a search that finds very much, of a part of it."""
     run = _run_key(connection, run_id)
-    asked = conditions(connection, run, wanted)
-    rewards = Question(connection, run, asked, _few(connection, run, asked, effort), effort).rewards()
+    asked = conditions(connection, run, wanted, effort.few_found)
+    few = _few(connection, run, asked, effort)
+    more = few is None and any(condition.probes for condition in asked)
+    rewards = Question(connection, run, asked, few, effort).rewards()
     known = rewards[~np.isnan(rewards)]
     if not len(known):
-        return Overview(len(rewards), (), (0,) * BINS, len(rewards))
+        return Overview(len(rewards), more, (), (0,) * BINS, len(rewards))
     low = min(float(known.min()), 0.0)
     high = max(float(known.max()), 1.0, low + 1e-6)  # most rewards live between 0 and 1
     bins, edges = np.histogram(known, BINS, (low, high))
-    return Overview(len(rewards), tuple(edges.tolist()), tuple(bins.tolist()), len(rewards) - len(known))
+    unscored = len(rewards) - len(known)
+    return Overview(len(rewards), more, tuple(edges.tolist()), tuple(bins.tolist()), unscored)
 
 
 def score_functions(connection: sa.Connection, run_id: str) -> list[str]:

@@ -29,13 +29,15 @@ def evidence_links(run_id: str, counts: Mapping[str, int], chosen: str) -> str:
 
 def found_line(found: Overview, address: str, formats: Sequence[str]) -> str:
     """How many there are, their histogram, and the files to take them along in."""
-    count = f"{thin(found.count)} {'completion' if found.count == 1 else 'completions'}"
+    word = "completion" if (found.count, found.more) == (1, False) else "completions"
+    count = f"{'At least ' if found.more else ''}{thin(found.count)} {word}"
+    of = ' <span class="soft">The rewards are those of the completions counted.</span>' if found.more else ""
     links = "".join(
         f'<a class="small-button" href="export?{esc(address)}&amp;format={name}" download>{FORMATS[name]}</a>'
         for name in formats
     )
     export = f'<span class="export"><span class="soft">Export</span> {links}</span>' if found.count and links else ""
-    return f'<div class="found"><p role="status"><b>{count}</b></p>{histogram(found, address)}{export}</div>'
+    return f'<div class="found"><p role="status"><b>{count}</b>{of}</p>{histogram(found, address)}{export}</div>'
 
 
 def histogram(found: Overview, address: str) -> str:
