@@ -141,7 +141,7 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
         group_id += 1
     rows[evidence] = [
         {"run": run, "kind": one.kind, "completion": ids[one.group, one.index], "detail": clean(one.detail)}
-        for one in looking.look(step, _earlier_scores(connection, run, step.number))
+        for one in looking.look(step, earlier_scores(connection, run, step.number))
     ]
     for table, made in rows.items():
         if made:
@@ -174,7 +174,7 @@ def _function_places(connection: sa.Connection, run: int, step: Step) -> dict[st
     return places
 
 
-def _earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
+def earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
     """The mean score of every function in the steps just before this one, oldest first."""
     wanted = range(step - looking.JUMP_STEPS, step)
     query = (

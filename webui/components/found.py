@@ -13,8 +13,12 @@ FORMATS = {"jsonl": "JSONL", "csv": "CSV", "parquet": "Parquet"}
 
 def evidence_links(run_id: str, counts: Mapping[str, int], chosen: str) -> str:
     """What the look at each step found, by kind: each a link to the completions it found."""
-    if not counts:
+    if not run_id:
         return ""
+    nothing = (
+        '<span class="soft">Nothing was found. Steps are looked at when they are recorded; those of older versions '
+        f"were not, and <code>grouper review {esc(run_id)}</code> looks through them.</span>"
+    )
     links = "".join(
         f'<a class="small-button" href="find?{esc(urlencode({"run": run_id, "evidence": kind}))}"'
         f"{' aria-current=true' if kind == chosen else ''}>{esc(KINDS[kind])} <b>{thin(count)}</b></a>"
@@ -23,7 +27,7 @@ def evidence_links(run_id: str, counts: Mapping[str, int], chosen: str) -> str:
     hint = "Signs of a reward that is gamed or a check that is wrong; a person decides"
     return (
         '<section class="evidence" aria-label="Worth a look">'
-        f'<h2>Worth a look<span class="hint">{hint}</span></h2><p>{links}</p></section>'
+        f'<h2>Worth a look<span class="hint">{hint}</span></h2><p>{links or nothing}</p></section>'
     )
 
 
