@@ -103,9 +103,10 @@ class PolicyTrainer(GRPOTrainer):
 
     def ask_at_the_end(self) -> None:
         """The same of the policy that training leaves."""
-        self._bridge.sync_weights()
-        self._ask(last=True)
-        self._engine.rest()
+        if self._evaluation and self._evaluation.is_due(self._next_step() - 1, last=True):
+            self._bridge.sync_weights()
+            self._ask(last=True)
+            self._engine.rest()
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The schedule over the whole run, wherever this attempt begins; the optimizer is brought to the same point."""
