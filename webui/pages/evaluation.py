@@ -106,7 +106,7 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
     times = plural(len(questions[0].replies), "time")
     return (
         f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training; the same for every run of a recipe'
-        '</span></h2><div class="scroll tall" tabindex="0" role="region" aria-label="Fixed prompts">'
+        '</span></h2><div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
         f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
