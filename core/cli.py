@@ -22,9 +22,9 @@ from core.errors import GrouperError, InvalidInput
 from core.recipes import compose
 from core.runs import Run, RunStatus
 from core.settings import PROJECT, Settings, load_settings, page_environment
-from core.store import Database, browsing, finding, open_database
+from core.store import Database, browsing, finding, open_database, reviewing
 from core.store.wanted import ORDERS, CompletionFilter
-from core.units import duration
+from core.units import duration, plural
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
@@ -187,6 +187,15 @@ def completions(
         page, cursor = finding.list_completions(connection, run_id, wanted, with_tokens=as_json)
     document = {"completions": [asdict(completion) for completion in page], "next": cursor}
     _show(as_json, document, "\n\n".join(map(reports.completion_text, page)) or "No completions match.")
+
+
+@app.command()
+def review(run_id: RunId, as_json: Json = False) -> None:
+    """Look through a run's stored completions again for signs of gamed rewards and wrong checks."""
+    _settings, database = _open()
+    found = reviewing.review(database, run_id)
+    said = f"{plural(found, 'finding')} in run {run_id}; they are filters of its completions."
+    _show(as_json, {"run": run_id, "findings": found}, said)
 
 
 @app.command()

@@ -105,6 +105,12 @@ class RunConfig(BaseModel):
 
     save_steps: int = Field(20, ge=1, le=1_000_000, description="A checkpoint every so many steps, and at the end.")
     save_total_limit: int = Field(3, ge=1, le=1000, description="Checkpoints kept.")
+    evaluate_every: int = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="Ask a few fixed prompts every so many steps and at the end, answered greedily; 0: never.",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides data order, adapter start and sampling.")
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.runs import Completion, Group, Step
 
+# New kinds go to the end: what is stored counts them by their place.
 KINDS: Mapping[str, str] = {
     "short": "High reward, far shorter than the rest of its step",
     "repetitive": "High reward, and most of it repeats itself",

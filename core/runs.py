@@ -202,6 +202,28 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """The policy's greedy answer to a fixed prompt after `step` steps; 0: before the first."""
+
+    step: int
+    text: str
+    finish_reason: str
+    length: int
+    reward: float | None
+    scores: tuple[RewardScore, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt that a run is asked again and again, apart from training; its replies by step."""
+
+    number: int
+    prompt: str
+    fields: Mapping[str, Any]
+    replies: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True)
 class Group:
     """All completions of one prompt in one step. `fields` are the recipe's columns, such as the reference answer."""
 

@@ -7,7 +7,20 @@ import gradio as gr
 
 from webui.components.live import ASSETS, asset
 from webui.download import export_route
-from webui.pages import about, compare, completion, completions, doctor, find, launch, prompt, replay, run, runs
+from webui.pages import (
+    about,
+    compare,
+    completion,
+    completions,
+    doctor,
+    evaluation,
+    find,
+    launch,
+    prompt,
+    replay,
+    run,
+    runs,
+)
 from webui.services import Services
 from webui.theme import grouper_theme
 
@@ -20,6 +33,7 @@ PAGES: tuple[tuple[str, str, Any], ...] = (
     ("Find completions", "/find", find),
     ("Completion", "/completion", completion),
     ("Prompt", "/prompt", prompt),
+    ("Evaluation", "/evaluation", evaluation),
     ("Replay", "/replay", replay),
     ("Doctor", "/doctor", doctor),
     ("About", "/about", about),

@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "scale_rewards",
         "reward_weights",
     ),
-    "Data and checkpoints": ("dataset", "seed", "save_steps", "save_total_limit"),
+    "Data and checkpoints": ("dataset", "seed", "evaluate_every", "save_steps", "save_total_limit"),
 }
 WRITTEN = {"gpu": "GPU", "kv": "KV", "lora": "LoRA", "lr": "LR", "gib": "(GiB)", "optim": "optimizer", "p": "p"}
 

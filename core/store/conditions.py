@@ -1,21 +1,25 @@
 """Filters as SQL. Each is a test of one completion, and where an index holds it, a list of all that pass."""
 
+import functools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from core.errors import InvalidInput
+from core.store.blocks import Array, Bounds, evidence_bit
+from core.store.blocks import Columns as Packed
 from core.store.searching import match_query
 from core.store.tables import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
 from core.store.wanted import CompletionFilter
 
-FEW, FEW_FOUND = 10_000, 60_000  # to ask the full-text index about single completions costs more than to list many
 STEPS_LISTED = 1000  # a longer range of steps is most of a run, and better tested than listed
 Clause = sa.ColumnElement[bool]
 Columns = Any  # those of `completions`, or of a subquery with the same names
+Test = Callable[[Packed], Array]
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,29 @@ class Condition:
     """One filter.
 
     probe       whether a row with these columns passes
+    test        which completions of a block pass, by its columns `names`
+    bounds      within which their values of a column lie
     ids         all completions that pass, for the caller to count up to some bound; None where no index knows
-    few         up to how many of them are better looked at one by one than looked for
-    probes      the test asks the full-text index
+    probes      the probe asks the full-text index
     spans_runs  it may be asked of all runs at once
     """
 
     probe: Callable[[Columns], Clause]
+    test: Test
+    names: tuple[str, ...] = ("id",)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
     ids: sa.Select[Any] | None = None
-    few: int = FEW
     probes: bool = False
     spans_runs: bool = False
 
 
-def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
-    """Everything that is asked. Raises InvalidInput for a reward function that the run does not have."""
+def conditions(
+    connection: sa.Connection, run: int | None, wanted: CompletionFilter, most_found: int | None = None
+) -> list[Condition]:
+    """Everything that is asked. Raises InvalidInput for a reward function that the run does not have.
+
+    most_found  the test of blocks for a search lets no more than the first so many pass
+    """
     asked = [
         *_bounds(run, "reward", wanted.min_reward, wanted.max_reward),
         *_bounds(run, "advantage", wanted.min_advantage, wanted.max_advantage),
@@ -51,10 +63,16 @@ def conditions(connection: sa.Connection, run: int | None, wanted: CompletionFil
     if first is not None or last is not None:
         asked.append(_steps(run, first, last))
     if wanted.finish_reason:
-        asked.append(Condition(lambda c: c.finish_reason == wanted.finish_reason))
+        reason = wanted.finish_reason.encode()
+        how = Condition(
+            lambda c: c.finish_reason == wanted.finish_reason,
+            lambda c: c["finish_reason"] == reason,
+            ("finish_reason",),
+        )
+        asked.append(how)
     if wanted.flat is not None:
-        asked.append(Condition(lambda c: c.flat.is_(wanted.flat)))
-    return [*asked, *_said(run, wanted), *_searched(connection, run, wanted)]
+        asked.append(Condition(lambda c: c.flat.is_(wanted.flat), lambda c: c["flat"] == wanted.flat, ("flat",)))
+    return [*asked, *_said(connection, run, wanted), *_searched(connection, run, wanted, most_found)]
 
 
 def function_place(connection: sa.Connection, run: int | None, name: str, field: str) -> int:
@@ -73,7 +91,15 @@ def _bounds(run: int | None, name: str, low: float | None, high: float | None) -
     ids = sa.select(completions.c.id).with_hint(completions, f"INDEXED BY completions_{name}", "sqlite")
     within = _between(completions.c[name], low, high)
     query = ids.where(completions.c.run == run, completions.c[name].is_not(None), within)
-    return [Condition(lambda c: _between(c[name], low, high), query)]
+    return [_within(name, low, high, query)]
+
+
+def _within(name: str, low: float | None, high: float | None, ids: sa.Select[Any] | None) -> Condition:
+    def test(c: Packed) -> Array:
+        above = np.ones(len(c[name]), bool) if low is None else c[name] >= low
+        return above if high is None else above & (c[name] <= high)
+
+    return Condition(lambda c: _between(c[name], low, high), test, (name,), {name: (low, high)}, ids)
 
 
 def _between(column: Any, low: float | None, high: float | None) -> Clause:
@@ -86,31 +112,61 @@ def _steps(run: int | None, first: int | None, last: int | None) -> Condition:
     if first is not None and last is not None and last - first <= STEPS_LISTED:
         within = sa.select(groups.c.id).where(groups.c.run == run, _between(groups.c.step, first, last))
         ids = sa.select(completions.c.id).where(completions.c.group.in_(within))
-    return Condition(lambda c: _between(c.step, first, last), ids)
+    return _within("step", first, last, ids)
 
 
-def _said(run: int | None, wanted: CompletionFilter) -> list[Condition]:
+def _said(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
     """What people or the look at each step noted down."""
     found = []
     flagged = sa.select(remarks.c.completion).where(remarks.c.flagged.is_(True))
     if wanted.evidence:
         noticed = sa.select(evidence.c.completion).where(evidence.c.run == run, evidence.c.kind == wanted.evidence)
         one = noticed.correlate_except(evidence)
-        found.append(Condition(lambda c: one.where(evidence.c.completion == c.id).exists(), noticed))
+        bit = evidence_bit(wanted.evidence)
+        found.append(
+            Condition(
+                lambda c: one.where(evidence.c.completion == c.id).exists(),
+                lambda c: c["evidence"] & bit > 0,
+                ("evidence",),
+                ids=noticed,
+            )
+        )
     if wanted.tag:
-        found.append(_listed(sa.select(tags.c.completion).where(tags.c.tag == wanted.tag), spans_runs=True))
+        tagged = sa.select(tags.c.completion).where(tags.c.tag == wanted.tag)
+        found.append(_listed(connection, tagged))
     if wanted.flagged:
-        found.append(_listed(flagged, spans_runs=True))
+        found.append(_listed(connection, flagged))
     if wanted.flagged is False:
-        found.append(Condition(lambda c: c.id.not_in(flagged)))
+        has = _among(connection, flagged)
+        found.append(Condition(lambda c: c.id.not_in(flagged), lambda c: ~has(c)))
     return found
 
 
-def _listed(ids: sa.Select[Any], spans_runs: bool = False) -> Condition:
-    return Condition(lambda c: c.id.in_(ids), ids, spans_runs=spans_runs)
+def _listed(connection: sa.Connection, ids: sa.Select[Any]) -> Condition:
+    return Condition(lambda c: c.id.in_(ids), _among(connection, ids), ids=ids, spans_runs=True)
 
 
-def _searched(connection: sa.Connection, run: int | None, wanted: CompletionFilter) -> list[Condition]:
+def _among(connection: sa.Connection, ids: sa.Select[Any]) -> Test:
+    """Whether a completion is one of these, which are read when the first block is tested."""
+
+    @functools.cache
+    def known() -> Array:
+        # As one text: to fetch a hundred thousand rows one by one takes ten times as long.
+        text = connection.execute(sa.select(sa.func.group_concat(ids.subquery().c[0]))).scalar()
+        return np.sort(np.fromstring(text, dtype=np.int64, sep=",")) if text else np.empty(0, np.int64)
+
+    return lambda c: _is_in(c["id"], known())
+
+
+def _is_in(values: Array, known: Array) -> Array:
+    """For each value whether it is among the known ones, which are sorted."""
+    near = known[slice(*np.searchsorted(known, (values.min(), values.max() + 1)))]
+    return np.isin(values, near)
+
+
+def _searched(
+    connection: sa.Connection, run: int | None, wanted: CompletionFilter, most_found: int | None
+) -> list[Condition]:
     found = []
     if wanted.fields:
         name, _, value = wanted.fields.partition("=")
@@ -126,15 +182,21 @@ def _searched(connection: sa.Connection, run: int | None, wanted: CompletionFilt
             one = _matching(answers_search, query).where(answers_search.c.rowid == c.id)
             return one.correlate_except(answers_search).exists()
 
-        found.append(Condition(holds, ids, few=FEW_FOUND, probes=True))
+        found.append(Condition(holds, _among(connection, ids.limit(most_found)), ids=ids, probes=True))
     return found
 
 
 def _of_groups(connection: sa.Connection, query: sa.Select[Any]) -> Condition:
     """The completions of these groups. The groups are looked up once and passed as one value."""
-    found = json.dumps(list(connection.execute(query).scalars()))
-    within = sa.select(sa.func.json_each(found).table_valued("value").c.value)
-    return Condition(lambda c: c.group.in_(within), sa.select(completions.c.id).where(completions.c.group.in_(within)))
+    found = sorted(connection.execute(query).scalars())
+    known = np.array(found, np.int64)
+    within = sa.select(sa.func.json_each(json.dumps(found)).table_valued("value").c.value)
+    return Condition(
+        lambda c: c.group.in_(within),
+        lambda c: _is_in(c["group"], known),
+        ("group",),
+        ids=sa.select(completions.c.id).where(completions.c.group.in_(within)),
+    )
 
 
 def _groups_of(run: int | None) -> sa.Select[Any]:

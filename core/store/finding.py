@@ -5,7 +5,7 @@ No index serves every pair of filter and order, so three ways are tried, the che
 1. One of the filters matches few completions (found out by counting up to a bound in its index): only those are
    looked at.
 2. The order's own index is walked for a stretch. Where the filters match a fair share the page is full by then.
-3. All of the run's rows are read, which hold no text and are small, and the best `limit` are kept.
+3. Everything is looked at, in blocks of columns (`core.store.blocks`), and the best `limit` are kept.
 
 A page starts where the one before ended (keyset), so the thousandth costs what the first does.
 """
@@ -14,22 +14,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from core.errors import InvalidInput
 from core.evidence import KINDS
 from core.runs import Completion
+from core.store import scanning
+from core.store.blocks import Array
 from core.store.browsing import get_run
-from core.store.conditions import Condition, conditions, function_place, id_range
+from core.store.conditions import Condition, conditions, function_place
 from core.store.sampled import fetch
 from core.store.tables import completions, evidence, functions, runs
 from core.store.wanted import CompletionFilter
 
-WALK, WALK_SEARCHING = 6_000, 1_500  # entries; to ask the full-text index about each costs more
-COUNTED = 10_000
 BINS = 20
 COLUMNS = {"newest": "id", "oldest": "id", "reward": "reward", "advantage": "advantage", "length": "length"}
+Place = tuple[float | None, int]  # (sort value, id) of a completion
 Key = Any  # a column of `completions`, or a test of it
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many entries of an index the first ways may look at before the next is tried.
+
+    few   matches of one filter, to be looked at one by one; `few_found` where the full-text index knows them, since
+          to ask it about single completions costs more than to list many
+    walk  entries along the order; `walk_searching` where the full-text index is asked about each
+    """
+
+    few: int = 10_000
+    few_found: int = 60_000
+    walk: int = 6_000
+    walk_searching: int = 1_500
+
+
+USUAL = Effort()
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,7 @@ class Order:
 class Overview:
     """How many completions match, and how their rewards lie.
 
-    count    of what matches, up to COUNTED; `more` says that there are more
+    more     a search found so much that only a part was looked at: `count` is the least there are
     edges    BINS + 1 bounds of the bins; empty when nothing that matches has a reward
     """
 
@@ -73,7 +93,11 @@ class Overview:
 
 
 def list_completions(
-    connection: sa.Connection, run_id: str, wanted: CompletionFilter, with_tokens: bool = False
+    connection: sa.Connection,
+    run_id: str,
+    wanted: CompletionFilter,
+    with_tokens: bool = False,
+    effort: Effort = USUAL,
 ) -> tuple[list[Completion], str]:
     """A page of a run's completions and the cursor of the next page ("" at the end).
 
@@ -81,40 +105,34 @@ def list_completions(
     """
     run = _run_key(connection, run_id)
     asked = conditions(connection, run, wanted)
-    if run is None and not any(condition.spans_runs for condition in asked):
-        raise InvalidInput("run", run_id, "which names no run", "name a run, or ask for flagged or tagged completions")
+    question = Question(connection, run, asked, _few(connection, run, asked, effort), effort)
     order = _order(connection, run, wanted.sort)
-    value, last = _read_cursor(wanted.after)
-    few = _few(connection, asked)
-    ids: list[tuple[int, Any]] = []
-    if not (wanted.after and value is None and order.gaps):
-        place = order.beyond(value, last) if wanted.after else None
-        ids = _search(connection, run, asked, few, order, place, wanted.limit + 1, unvalued=False)
+    after = _read_cursor(wanted.after) if wanted.after else None
+    beyond_values = after is not None and after[0] is None and order.gaps
+    ids = [] if beyond_values else question.search(order, after, wanted.limit + 1, unvalued=False)
     if order.gaps and len(ids) <= wanted.limit:
-        place = order.beyond(None, last) if wanted.after and value is None else None
-        ids += _search(connection, run, asked, few, order, place, wanted.limit + 1 - len(ids), unvalued=True)
+        after = after if beyond_values else None
+        ids += question.search(order, after, wanted.limit + 1 - len(ids), unvalued=True)
     page = ids[: wanted.limit]
     cursor = _write_cursor(*page[-1]) if len(ids) > wanted.limit else ""
     return fetch(connection, [each for each, _ in page], with_tokens), cursor
 
 
-def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter) -> Overview:
-    """Count and reward histogram of what matches, of at most COUNTED completions."""
+def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter, effort: Effort = USUAL) -> Overview:
+    """Count and reward histogram of all that match; with a search that finds very much, of a part of it."""
     run = _run_key(connection, run_id)
-    asked = conditions(connection, run, wanted)
-    query = sa.select(completions.c.reward).limit(COUNTED + 1)
-    query = _filtered(connection, run, asked, _few(connection, asked), query)
-    rewards = list(connection.execute(query).scalars())
-    known = [reward for reward in rewards[:COUNTED] if reward is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    low, high = min(low, 0.0), max(high, 1.0, low + 1e-6)  # most rewards live between 0 and 1
-    bins = [0] * BINS
-    for reward in known:
-        bins[min(BINS - 1, int((reward - low) / (high - low) * BINS))] += 1
-    edges = tuple(low + (high - low) * place / BINS for place in range(BINS + 1)) if known else ()
-    more = len(rewards) > COUNTED
-    count = min(len(rewards), COUNTED)
-    return Overview(count, more, edges, tuple(bins), count - len(known))
+    asked = conditions(connection, run, wanted, effort.few_found)
+    few = _few(connection, run, asked, effort)
+    more = few is None and any(condition.probes for condition in asked)
+    rewards = Question(connection, run, asked, few, effort).rewards()
+    known = rewards[~np.isnan(rewards)]
+    if not len(known):
+        return Overview(len(rewards), more, (), (0,) * BINS, len(rewards))
+    low = min(float(known.min()), 0.0)
+    high = max(float(known.max()), 1.0, low + 1e-6)  # most rewards live between 0 and 1
+    bins, edges = np.histogram(known, BINS, (low, high))
+    unscored = len(rewards) - len(known)
+    return Overview(len(rewards), more, tuple(edges.tolist()), tuple(bins.tolist()), unscored)
 
 
 def score_functions(connection: sa.Connection, run_id: str) -> list[str]:
@@ -130,75 +148,80 @@ def evidence_counts(connection: sa.Connection, run_id: str) -> dict[str, int]:
     return {kind: counts[kind] for kind in KINDS if kind in counts}
 
 
-def _search(
-    connection: sa.Connection,
-    run: int | None,
-    asked: Sequence[Condition],
-    few: Condition | None,
-    order: Order,
-    place: Key | None,
-    limit: int,
-    unvalued: bool,
-) -> list[tuple[int, Any]]:
-    """(id, sort value) of up to `limit` completions that match, in order."""
-    value: Key = sa.null() if unvalued else order.key
-    clauses: list[Key] = [] if place is None else [place]
-    if order.key is not completions.c.id:  # said even where there are no gaps: the scores' indices hold values only
-        clauses.append(order.key.is_(None) if unvalued else order.key.is_not(None))
-    terms = order.terms(unvalued)
-    if few is None and run is not None:
-        stretch = WALK_SEARCHING if any(condition.probes for condition in asked) else WALK
+@dataclass(frozen=True)
+class Question:
+    """All filters of one question. `few` is one of them that few completions meet, if there is such."""
+
+    connection: sa.Connection
+    run: int | None
+    asked: Sequence[Condition]
+    few: Condition | None
+    effort: Effort
+
+    def search(self, order: Order, after: Place | None, limit: int, unvalued: bool) -> list[tuple[int, Any]]:
+        """(id, sort value) of up to `limit` completions that match, in order, from those after a place."""
+        clauses: list[Key] = [] if after is None else [order.beyond(*after)]
+        if order.key is not completions.c.id:  # even where there are no gaps: the scores' indices hold values only
+            clauses.append(order.key.is_(None) if unvalued else order.key.is_not(None))
+        if self.run is None or self.few is not None:
+            query = self._from_few(sa.null() if unvalued else order.key).where(*clauses)
+            return self._pairs(query.order_by(*order.terms(unvalued)).limit(limit))
+        found = self._walk(order, clauses, limit, unvalued)
+        if len(found) == limit or not self.asked:
+            return found
+        key, run = order.key.key, self.run
+        return scanning.best(self.connection, run, self.asked, key, order.descending, after, limit, unvalued)
+
+    def rewards(self) -> Array:
+        """The rewards of all that match; NaN where there is none."""
+        if self.run is None or self.few is not None:
+            found = [value for (value,) in self.connection.execute(self._from_few(completions.c.reward, with_id=False))]
+            return np.array(found, np.float64)
+        parts = [values for _, values in scanning.matching(self.connection, self.run, self.asked, "reward")]
+        return np.concatenate(parts)
+
+    def _walk(self, order: Order, clauses: Sequence[Key], limit: int, unvalued: bool) -> list[tuple[int, Any]]:
+        """What matches in the first stretch of the order."""
+        searching = any(condition.probes for condition in self.asked)
+        stretch = self.effort.walk_searching if searching else self.effort.walk
         index = "completions_run" if unvalued and order.index != "completions_reward" else order.index
         walked = sa.select(completions).with_hint(completions, f"INDEXED BY {index}", "sqlite")
-        walked = walked.where(completions.c.run == run, *clauses).order_by(*terms).limit(max(stretch, limit))
-        seen = walked.subquery().c
+        walked = walked.where(completions.c.run == self.run, *clauses).order_by(*order.terms(unvalued))
+        seen = walked.limit(max(stretch, limit)).subquery().c
         tested = sa.select(seen.id, sa.null() if unvalued else seen[order.key.key])
-        tested = tested.where(*(condition.probe(seen) for condition in asked)).limit(limit)
-        found = [(row[0], row[1]) for row in connection.execute(tested)]
-        if len(found) == limit or not asked:
-            return found
-    query = _filtered(connection, run, asked, few, sa.select(completions.c.id, value)).where(*clauses)
-    return [(row[0], row[1]) for row in connection.execute(query.order_by(*terms).limit(limit))]
+        return self._pairs(tested.where(*(condition.probe(seen) for condition in self.asked)).limit(limit))
+
+    def _from_few(self, value: Key, with_id: bool = True) -> sa.Select[Any]:
+        """All that match, in no order, from the few of one filter."""
+        assert self.few is not None
+        assert self.few.ids is not None
+        query = sa.select(completions.c.id, value) if with_id else sa.select(value)
+        query = query.with_hint(completions, "NOT INDEXED", "sqlite")  # others would send it all over the file
+        rest = [condition.probe(completions.c) for condition in self.asked if condition is not self.few]
+        mine = [] if self.run is None else [completions.c.run == self.run]
+        return query.where(completions.c.id.in_(self.few.ids), *mine, *rest)
+
+    def _pairs(self, query: sa.Select[Any]) -> list[tuple[int, Any]]:
+        return [(row[0], row[1]) for row in self.connection.execute(query)]
 
 
-def _few(connection: sa.Connection, asked: Sequence[Condition]) -> Condition | None:
-    """A condition that few completions meet, if there is one."""
+def _few(connection: sa.Connection, run: int | None, asked: Sequence[Condition], effort: Effort) -> Condition | None:
+    """A condition that few completions meet, if there is one; over all runs, one that names its completions.
+
+    Raises InvalidInput where nothing names them.
+    """
+    if run is None:
+        for condition in asked:
+            if condition.spans_runs:
+                return condition
+        raise InvalidInput("run", "", "which names no run", "name a run, or ask for flagged or tagged completions")
     for condition in asked:
+        most = effort.few_found if condition.probes else effort.few
         if condition.ids is not None:
-            some = condition.ids.limit(condition.few + 1).subquery()
-            if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() <= condition.few:
+            some = condition.ids.limit(most + 1).subquery()
+            if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() <= most:
                 return condition
     return None
-
-
-def _filtered(
-    connection: sa.Connection,
-    run: int | None,
-    asked: Sequence[Condition],
-    few: Condition | None,
-    query: sa.Select[Any],
-) -> sa.Select[Any]:
-    """All that match, in no order: from the few of one condition, from the full-text index, or from every row."""
-    query = query.with_hint(completions, "NOT INDEXED", "sqlite")  # other indices would send it all over the file
-    rest = [condition.probe(completions.c) for condition in asked if condition is not few]
-    if few is not None:
-        assert few.ids is not None
-        return query.where(completions.c.id.in_(few.ids), *_of_run(run), *rest)
-    searched = next((condition for condition in asked if condition.probes), None)
-    if searched is not None:
-        assert searched.ids is not None
-        found = searched.ids.subquery("found")
-        rest = [condition.probe(completions.c) for condition in asked if condition is not searched]
-        # The plus keeps SQLite from asking the full-text index anew for each completion.
-        joined = completions.c.id == sa.literal_column("+found.id")
-        return query.select_from(found.join(completions, joined)).where(*_of_run(run), *rest)
-    assert run is not None
-    within = completions.c.id.between(*id_range(connection, run))
-    return query.where(within, *_of_run(run), *rest)
-
-
-def _of_run(run: int | None) -> list[Key]:
-    return [] if run is None else [completions.c.run == run]
 
 
 def _order(connection: sa.Connection, run: int | None, sort: str) -> Order:

@@ -110,7 +110,7 @@ def _steps(connection: sa.Connection, run_id: str, which: sa.ColumnElement[bool]
 def _totals(connection: sa.Connection, run_id: str) -> dict[str, Any]:
     """Sums and peaks over all steps of the run, counted by SQLite."""
     key = sa.select(runs.c.key).where(runs.c.id == run_id).scalar_subquery()
-    names = ("sync", "generate", "reward", "update")
+    names = ("sync", "generate", "evaluate", "reward", "update")
     sums = [sa.func.sum(sa.func.json_extract(steps.c.seconds, f"$.{name}")) for name in names]
     most = [sa.func.max(sa.func.json_extract(steps.c.memory, f"$.{name}")) for name in PHASES]
     query = sa.select(sa.func.count(), sa.func.sum(steps.c.tokens), *sums, *most).where(steps.c.run == key)

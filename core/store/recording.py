@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from core import evidence as looking
 from core.rewards.weighing import is_flat
 from core.runs import Checkpoint, Completion, Group, LoadPhase, RewardScore, Step
+from core.store import blocks
 from core.store.lifecycle import update
 from core.store.packing import pack_floats, pack_ids, prompt_key, unpack_ids
 from core.store.tables import (
@@ -83,6 +84,7 @@ def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[tup
 
 
 def _forget_step(connection: sa.Connection, run: int, run_id: str, step: int) -> None:
+    blocks.forget(connection, run, step)
     mine = steps.c.run == run, steps.c.number == step
     gone = connection.execute(sa.select(steps.c.tokens).where(*mine)).scalar_one()
     connection.execute(sa.delete(groups).where(groups.c.run == run, groups.c.step == step))
@@ -139,11 +141,12 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
         group_id += 1
     rows[evidence] = [
         {"run": run, "kind": one.kind, "completion": ids[one.group, one.index], "detail": clean(one.detail)}
-        for one in looking.look(step, _earlier_scores(connection, run, step.number))
+        for one in looking.look(step, earlier_scores(connection, run, step.number))
     ]
     for table, made in rows.items():
         if made:
             connection.execute(sa.insert(table), made)
+    blocks.seal(connection, run)
 
 
 def _next_id(connection: sa.Connection, table: sa.Table) -> int:
@@ -171,7 +174,7 @@ def _function_places(connection: sa.Connection, run: int, step: Step) -> dict[st
     return places
 
 
-def _earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
+def earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
     """The mean score of every function in the steps just before this one, oldest first."""
     wanted = range(step - looking.JUMP_STEPS, step)
     query = (

@@ -95,6 +95,18 @@ for place in range(1, SCORE_COLUMNS + 1):
     column = completions.c[f"score_{place}"]
     sa.Index(f"completions_score_{place}", completions.c.run, column, sqlite_where=column.is_not(None))
 
+# The columns of `completions` packed in stretches, up to the completion `upto`; `core.store.blocks` says why and how.
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    sa.Column("run", sa.Integer, sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("upto", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)
+
 texts = sa.Table(
     "texts",
     metadata,
@@ -171,6 +183,31 @@ tokens = sa.Table(
     sa.Column("logprobs", sa.LargeBinary, nullable=False),
     sa.Column("trainer_logprobs", sa.LargeBinary),  # NULL where the trainer did not score the completion
     sa.Column("entropies", sa.LargeBinary),
+)
+
+# The fixed prompts that a run is asked again and again, and its greedy answers to them; no part of training.
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("run", sa.Integer, sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("fields", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("run", sa.Integer, sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("finish_reason", sa.Text, nullable=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("reward", sa.Float),
+    sa.Column("scores", sa.Text, nullable=False),  # JSON: function -> {value, error}
+    sqlite_with_rowid=False,
 )
 
 checkpoints = sa.Table(

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import RunError
 from core.models import locate
-from core.runs import Checkpoint, RunStatus, Step, SyncChoice
-from core.store import Database, browsing, lifecycle, recording
+from core.runs import Checkpoint, Question, RunStatus, Step, SyncChoice
+from core.store import Database, browsing, evaluating, lifecycle, recording
 from core.troubles import trouble
 from core.worker.base_watch import BaseWatch
 from core.worker.checkpoints import Checkpoints
@@ -76,6 +76,10 @@ class RunBook:
             self._pulse.phase("checkpoint")
             self._checkpoint()
         return self._pulse.stop_requested
+
+    def on_answers(self, answers: Sequence[Question]) -> None:
+        """Stores the greedy answers to the fixed prompts."""
+        self._store.write(lambda connection: evaluating.record_answers(connection, self._run_id, answers))
 
     def _record(self, connection: Any, step: Step, choice: SyncChoice | None) -> None:
         if not recording.record_step(connection, self._run_id, step):

@@ -64,7 +64,17 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
             log.info("%s: engine and trainer differ by %.3f, without the adapter %.3f", way, *astuple(proof))
     prints = fingerprints(recipe, examples, watch)
     trainer = PolicyTrainer(
-        loaded, config, recipe, examples, folder, pulse.phase, book.on_step, exactness.packed, found.step, kept
+        loaded,
+        config,
+        recipe,
+        examples,
+        folder,
+        pulse.phase,
+        book.on_step,
+        exactness.packed,
+        found.step,
+        kept,
+        book.on_answers,
     )
     book.sync_choice = lambda: trainer.sync_choice
     book.state = lambda: trainer.state_to_keep(**prints)
@@ -72,6 +82,7 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
     try:
         if found.step < config.steps:
             trainer.train()
+            trainer.ask_at_the_end()
         pulse.phase("save")
         book.finish()
     finally:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from core.config import make_config
+from core.errors import InvalidInput
 from core.evidence import JUMP_STEPS, look, repeated_share
-from core.runs import Completion, Group, RewardScore, Step
-from core.store import Database, finding, lifecycle, recording
+from core.processes import identify
+from core.runs import Completion, Failure, Group, RewardScore, RunStatus, Step
+from core.store import Database, blocks, finding, lifecycle, recording, reviewing
 from core.store.packing import pack_floats, pack_ids, unpack_floats, unpack_ids
 from core.store.prompts import visits
+from core.store.tables import evidence
 from core.store.wanted import CompletionFilter
 from core.tokens import LETTERS, load_tokens
 
@@ -88,6 +92,34 @@ def test_evidence_and_prompts_are_kept_with_the_run(database: Database) -> None:
         ]
         assert [visit.mean for visit in asked][4:7] == [0.5, 0.5, 0.0]
         assert visits(connection, 10**9) == []
+
+
+def test_a_run_is_looked_through_again(database: Database) -> None:
+    """What a version without the look recorded is found later, the same as if it had been found at once."""
+    config = make_config({"model": "smollm2-135m", "recipe": "addition"})
+    with database.writing() as connection:
+        run_id = lifecycle.enqueue(connection, config).id
+        lifecycle.claim(connection, run_id, identify())
+        for number in range(1, 7):
+            high = float(number > 4)
+            step = a_step(one(0, PLAIN, high, style=high), one(1, PLAIN + " more", 0.0, style=0.0), number=number)
+            recording.record_step(connection, run_id, step)
+        at_once = everything_found(connection)
+        connection.execute(sa.delete(evidence))
+        blocks.seal(connection, 1, rows=4)
+    with pytest.raises(InvalidInput, match="at work"):
+        reviewing.review(database, run_id)
+    with database.writing() as connection:
+        lifecycle.move(connection, run_id, RunStatus.FAILED, failure=Failure("kind", "It ended.", "Resume it."))
+    assert reviewing.review(database, run_id) == len(at_once) > 6
+    assert reviewing.review(database, run_id) == len(at_once)
+    with database.reading() as connection:
+        assert everything_found(connection) == at_once
+        assert blocks.sealed(connection, 1) == 0  # they said that nothing was found
+
+
+def everything_found(connection: sa.Connection) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(sa.select(evidence).order_by(*evidence.primary_key))]
 
 
 def test_token_data_is_compact_and_comes_back() -> None:

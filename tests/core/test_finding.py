@@ -1,6 +1,7 @@
 """Finding completions: every filter and order against the same done by hand, pages without gaps, words and phrases."""
 
 import contextlib
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from core.config import make_config
 from core.errors import InvalidInput
 from core.runs import Completion, Group, RewardScore, Step
-from core.store import Database, finding, lifecycle, recording
+from core.store import Database, blocks, finding, lifecycle, recording
 from core.store import remarks as saying
+from core.store.finding import USUAL, Effort
 from core.store.wanted import ORDERS, CompletionFilter
 
 STEPS, GROUPS, SIZE = 12, 3, 4
@@ -43,6 +45,12 @@ def a_step(number: int, chance: random.Random) -> Step:
     return Step(number, {}, {}, {}, tuple(groups))
 
 
+def changed_step(number: int, text: str) -> Step:
+    """A step as if sampled again with another outcome."""
+    members = tuple(Completion(place, text, "stop", 1.0, 0.0, token_ids=(4,)) for place in range(SIZE))
+    return Step(number, {}, {}, {}, tuple(Group(index, "anew", (1,), {}, members) for index in range(GROUPS)))
+
+
 @pytest.fixture
 def run_id(database: Database) -> str:
     """A run of 144 completions whose rows lie among those of another."""
@@ -56,14 +64,14 @@ def run_id(database: Database) -> str:
     return run
 
 
-def everything(database: Database, run_id: str, **wanted: Any) -> list[Completion]:
+def everything(database: Database, run_id: str, effort: Effort = USUAL, **wanted: Any) -> list[Completion]:
     """All pages one after the other."""
     found: list[Completion] = []
     after = ""
     with database.reading() as connection:
         while True:
             page, after = finding.list_completions(
-                connection, run_id, CompletionFilter(**{"limit": 17, **wanted}, after=after)
+                connection, run_id, CompletionFilter(**{"limit": 31, **wanted}, after=after), effort=effort
             )
             found += page
             if not after:
@@ -100,16 +108,24 @@ ASKED: list[tuple[dict[str, Any], Test]] = [
 ]
 
 
-@pytest.mark.parametrize("few", [False, True], ids=["many", "few"])
-@pytest.mark.parametrize("walk", [0, 40], ids=["read", "walk"])
-def test_every_filter_in_every_order(
-    database: Database, run_id: str, monkeypatch: pytest.MonkeyPatch, few: bool, walk: int
-) -> None:
-    """Whichever of the three ways a question takes, the answer is what a plain loop over all completions gives."""
-    listing = finding._few
-    monkeypatch.setattr(finding, "_few", lambda connection, asked: listing(connection, asked) if few else None)
-    monkeypatch.setattr(finding, "WALK", walk)
-    monkeypatch.setattr(finding, "WALK_SEARCHING", walk)
+NOT_FEW, NO_WALK = {"few": 0, "few_found": 0}, {"walk": 0, "walk_searching": 0}
+# Each way a question may be answered, by what is allowed to the ways before it, with blocks of so many rows.
+WAYS = {
+    "few": (Effort(), None),
+    "walk": (Effort(**NOT_FEW), None),
+    "all, without blocks": (Effort(**NOT_FEW, **NO_WALK), None),
+    "all, in blocks and a rest": (Effort(**NOT_FEW, **NO_WALK), 10),
+    "all, in blocks alone": (Effort(**NOT_FEW, **NO_WALK), 48),
+}
+
+
+@pytest.mark.parametrize(("effort", "block"), WAYS.values(), ids=WAYS)
+def test_every_filter_in_every_order(database: Database, run_id: str, effort: Effort, block: int | None) -> None:
+    """Whichever way a question takes, the answer is what a plain loop over all completions gives."""
+    if block is not None:
+        with database.writing() as connection:
+            blocks.seal(connection, 1, rows=block)
+            assert blocks.sealed(connection, 1)
     chance = random.Random(1)
     with database.writing() as connection:
         ids = [one.id for one in finding.list_completions(connection, run_id, CompletionFilter(limit=400))[0]]
@@ -129,7 +145,7 @@ def test_every_filter_in_every_order(
     for asked, test in ASKED:
         matching = [one for one in known if test(one)]
         for sort in (*ORDERS, "score:format", "-score:format"):
-            if len(matching) > 50 and chance.random() < 0.7:  # a share of them is enough
+            if len(matching) > 50 and chance.random() < 0.8:  # a share of them is enough
                 continue
             key = keys[sort.removeprefix("-")]
             descending = not sort.startswith("-") and sort != "oldest"
@@ -139,19 +155,13 @@ def test_every_filter_in_every_order(
                 *sorted(valued, key=lambda one: (key(one), one.id), reverse=descending),
                 *sorted(rest, key=lambda one: one.id, reverse=descending),
             ]
-            found = everything(database, run_id, sort=sort, **asked)
+            found = everything(database, run_id, effort, sort=sort, **asked)
             assert [one.id for one in found] == [one.id for one in expected], (asked, sort)
         with database.reading() as connection:
-            seen = finding.overview(connection, run_id, CompletionFilter(**asked))
-        assert (seen.count, seen.more) == (len(matching), False), asked
+            seen = finding.overview(connection, run_id, CompletionFilter(**asked), effort)
+        assert seen.more == (bool(effort.few_found < 1) and "search" in asked and asked.get("search_in") is None), asked
+        assert seen.count == len(matching) or (seen.more and seen.count < len(matching)), asked
         assert sum(seen.bins) + seen.unscored == seen.count
-
-
-def test_counting_stops_at_a_bound(database: Database, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "COUNTED", 100)
-    with database.reading() as connection:
-        seen = finding.overview(connection, run_id, CompletionFilter())
-    assert (seen.count, seen.more) == (100, True)
 
 
 @pytest.mark.parametrize(
@@ -209,20 +219,50 @@ def test_a_question_travels_in_a_link() -> None:
     assert CompletionFilter().to_query() == {}
 
 
-def test_the_index_follows_what_is_recorded_again_and_deleted(database: Database, run_id: str) -> None:
-    step = a_step(3, random.Random(9))
-    changed = tuple(
-        Group(
-            g.index,
-            "anew",
-            (1,),
-            {},
-            tuple(Completion(c.index, "omega", "stop", 1.0, 0.0, token_ids=(4,)) for c in g.completions),
-        )
-        for g in step.groups
+def test_blocks_follow_what_is_recorded_again(database: Database, run_id: str) -> None:
+    with database.writing() as connection:
+        blocks.seal(connection, 1, rows=12)
+        whole = blocks.sealed(connection, 1)
+        recording.record_step(connection, run_id, changed_step(6, "again"))
+        assert 0 < blocks.sealed(connection, 1) < whole
+        blocks.seal(connection, 1, rows=12)
+    known = everything(database, run_id)
+    sixth = [one.id for one in known if one.step == 6]
+    effort = Effort(**NOT_FEW, **NO_WALK)
+    assert len(sixth) == GROUPS * SIZE
+    assert sixth == [one.id for one in everything(database, run_id, effort, step=6)]
+    with database.reading() as connection:
+        assert finding.overview(connection, run_id, CompletionFilter(), effort).count == len(known)
+
+
+def test_blocks_hold_every_number_exactly(database: Database) -> None:
+    """In however few bytes: a bound that is a stored value finds it, and nothing beyond it does."""
+    rewards = [0.1, 1 / 3, 1e-12, 65505.0, -7.0, 0.5, 2.0**-30, 1e300]
+    lengths = [1, 255, 256, 70_000, 2**33, 4, 5, 6]
+    config = make_config({"model": "smollm2-135m", "recipe": "addition"})
+    members = tuple(
+        Completion(place, "", "a reason of its own", reward, -reward, length=length)
+        for place, (reward, length) in enumerate(zip(rewards, lengths, strict=True))
     )
     with database.writing() as connection:
-        recording.record_step(connection, run_id, Step(3, {}, {}, {}, changed))
+        run_id = lifecycle.enqueue(connection, config).id
+        recording.record_step(connection, run_id, Step(1, {}, {}, {}, (Group(0, "", (), {}, members),)))
+        blocks.seal(connection, 1, rows=len(rewards))
+    effort = Effort(**NOT_FEW, **NO_WALK)
+    for reward, length in zip(rewards, lengths, strict=True):
+        (found,) = everything(database, run_id, effort, min_reward=reward, max_reward=reward, sort="length")
+        assert (found.reward, found.length) == (reward, length)
+        beyond = {"min_advantage": math.nextafter(-reward, math.inf), "max_advantage": -reward}
+        assert everything(database, run_id, effort, **beyond) == []
+        (found,) = everything(database, run_id, effort, min_length=length, max_length=length, sort="reward")
+        assert (found.reward, found.length) == (reward, length)
+    assert len(everything(database, run_id, effort, finish_reason="a reason of its own")) == len(rewards)
+    assert everything(database, run_id, effort, finish_reason="a reason") == []
+
+
+def test_the_index_follows_what_is_recorded_again_and_deleted(database: Database, run_id: str) -> None:
+    with database.writing() as connection:
+        recording.record_step(connection, run_id, changed_step(3, "omega"))
     assert {one.step for one in everything(database, run_id, search="omega")} == {3}
     assert len(everything(database, run_id, search="anew", search_in="prompts")) == GROUPS * SIZE
     assert all(one.step != 3 for one in everything(database, run_id, search="alpha"))

@@ -19,7 +19,7 @@ from core.config import make_config
 from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
 from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
 from core.settings import Settings
-from core.store import Database, browsing, finding, lifecycle, open_database, recording
+from core.store import Database, blocks, browsing, finding, lifecycle, open_database, recording
 from core.store.database import MIGRATIONS
 from core.store.tables import metadata
 from core.store.wanted import CompletionFilter
@@ -338,6 +338,29 @@ def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> 
     with closing(sqlite3.connect(copy)) as old:
         assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
         assert old.execute("SELECT id FROM runs").fetchone() == ("old",)
+
+
+def test_completions_of_an_older_version_are_put_into_blocks(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(settings.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        run = {"id": "old", "name": "old run", "status": "completed", "config": CONFIG.to_json(), "created_at": 5.0}
+        connection.execute(sa.insert(sa.table("runs", *map(sa.column, run))), run)
+        group = {"id": 1, "run": 1, "step": 1, "number": 0, "prompt": "", "prompt_token_ids": b"", "fields": "{}"}
+        connection.execute(sa.insert(sa.table("groups", *map(sa.column, group))), group)
+        row = {"run": 1, "step": 1, "group": 1, "finish_reason": "stop", "advantage": 0.0, "flat": False}
+        rows = [{**row, "number": place, "length": place} for place in range(blocks.ROWS + 100)]
+        connection.execute(sa.insert(sa.table("completions", *map(sa.column, rows[0]))), rows)
+    engine.dispose()
+    opened = open_database(settings.database_url)
+    with opened.reading() as connection:
+        assert blocks.sealed(connection, 1) == blocks.ROWS
+        assert finding.overview(connection, "old", CompletionFilter(flat=False)).count == blocks.ROWS + 100
+    opened.close()
 
 
 def test_what_is_committed_is_on_the_disk(database: Database) -> None:

@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 from samples import STEPS, add_run, end_run
 
 from core.config import make_config
-from core.runs import Completion, Group, RewardScore, RunStatus, Step
+from core.runs import Completion, Group, Question, Reply, RewardScore, RunStatus, Step
 from core.settings import load_settings
-from core.store import Database, finding, lifecycle, open_database, recording
+from core.store import Database, evaluating, finding, lifecycle, open_database, recording
 from core.store.recording import clean
 from core.store.wanted import CompletionFilter
 from core.tokens import LETTERS
@@ -59,10 +59,21 @@ def runs(database: Database) -> dict[str, str]:
     config = make_config({"model": "smollm2-135m", "recipe": "addition"})
     with database.writing() as connection:
         hostile = lifecycle.enqueue(connection, config, "<i>hostile</i>").id
+        evaluating.record_answers(connection, learned.id, [*answers("<answer>3</answer>", 2), *answers("Eight.", 40)])
+        evaluating.record_answers(connection, hostile, answers(HOSTILE["script"], 1))
         for number, text in enumerate(HOSTILE.values(), start=1):
             recording.record_step(connection, hostile, hostile_step(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)
     return {"learned": learned.id, "hostile": hostile}
+
+
+def answers(text: str, step: int) -> list[Question]:
+    """Two fixed prompts before training and after some step."""
+    first, then = (
+        Reply(number, said, "stop", 3, worth, (RewardScore("correctness", worth),))
+        for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
+    )
+    return [Question(place, f"What is {place}+3? {text}", {"answer": text}, (first, then)) for place in range(2)]
 
 
 def hostile_step(number: int, text: str) -> Step:
@@ -178,6 +189,21 @@ def test_a_prompt_is_followed_over_steps_and_runs(page: Any, runs: dict[str, str
     expect(page.locator(".difference ins").first).to_be_visible()
 
 
+def test_fixed_prompts_show_what_was_learned(page: Any, runs: dict[str, str]) -> None:
+    page.goto(f"/completions?run={runs['learned']}")
+    page.get_by_role("link", name="Evaluation").click()
+    expect(page.locator("#questions tbody tr")).to_have_count(2)
+    expect(page.locator("#chart svg")).to_be_visible()
+    page.locator("#questions a").nth(1).click()
+    expect(page.locator("#compared h2").first).to_have_text("Prompt 2")
+    expect(page.locator("#compared .origin")).to_have_text(["Before the first step", "After step 40"])
+    expect(page.locator(".difference del").first).to_be_visible()
+    page.locator("select[name=b]").select_option("2")
+    page.get_by_role("button", name="Compare").click()
+    expect(page).to_have_url(re.compile(r"prompt=2&a=0&b=2"))
+    expect(page.locator("#compared .answer").nth(1)).to_contain_text("<answer>3</answer>")
+
+
 def test_tokens_are_coloured_by_what_is_known_of_them(page: Any, runs: dict[str, str], database: Database) -> None:
     number = ids_of(database, runs["hostile"], sort="oldest")[0]
     page.goto(f"/completion?id={number}")
@@ -242,6 +268,7 @@ def test_lists_of_hostile_text_are_text(page: Any, runs: dict[str, str]) -> None
         f"find?run={runs['hostile']}",
         f"completions?run={runs['hostile']}&step=2&group=1",
         f"replay?run={runs['hostile']}",
+        f"evaluation?run={runs['hostile']}",
     ):
         page.goto(f"/{address}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -265,7 +292,7 @@ def test_a_hundred_thousand_characters_do_not_hurt(page: Any, runs: dict[str, st
     assert page.evaluate("document.body.textContent.length") < 100_000
 
 
-@pytest.mark.parametrize("page_name", ["completions", "find", "replay", "completion", "prompt"])
+@pytest.mark.parametrize("page_name", ["completions", "find", "evaluation", "replay", "completion", "prompt"])
 def test_nothing_is_wider_than_a_phone(page: Any, runs: dict[str, str], database: Database, page_name: str) -> None:
     page.set_viewport_size(PHONE)
     number = ids_of(database, runs["hostile"], sort="oldest")[0]

@@ -4,19 +4,20 @@ Everything here is text that a model or a data set wrote. It is escaped, keeps i
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from core.evidence import KINDS
 from core.replay import SPECIAL
 from core.rewards.weighing import is_flat
-from core.runs import Completion, Group
+from core.runs import Completion, Group, Reply
 from core.units import plural
 from webui.present import esc, folded, marked, reward, signed
 
 ROLE = re.compile(r"^\s*(?:system|user|assistant|model)\s*(?:\n|$)")
 SNIPPET = 160  # characters of a prompt in a row, two lines of it
-TABS = (("Groups", "completions"), ("Find", "find"), ("Replay rewards", "replay"))
+TABS = (("Groups", "completions"), ("Find", "find"), ("Evaluation", "evaluation"), ("Replay rewards", "replay"))
 
 
 def groups_view(groups: Sequence[Group]) -> str:
@@ -29,7 +30,7 @@ def group_view(group: Group) -> str:
         f'<article class="group" aria-label="Group {group.index + 1}">'
         f'<header><h4>Prompt {group.index + 1}</h4><span class="soft">'
         f"{plural(len(group.completions), 'completion')} · reward {_spread(group)}</span></header>"
-        f'<div class="prompt">{folded(group.prompt)}</div>{fields_view(group)}'
+        f'<div class="prompt">{folded(group.prompt)}</div>{fields_view(group.fields)}'
         f'<ol class="answers">{answers}</ol></article>'
     )
 
@@ -123,7 +124,7 @@ def tabs(run_id: str, current: str) -> str:
     return f'<nav class="tabs" aria-label="Completions">{links}{flagged}</nav>'
 
 
-def reward_pill(completion: Completion) -> str:
+def reward_pill(completion: Completion | Reply) -> str:
     """The reward; its parts appear on hover, on focus and to a screen reader."""
     lines = []
     for score in completion.scores:
@@ -166,12 +167,10 @@ def _spread(group: Group) -> str:
     return f"{reward(min(rewards))} to {reward(max(rewards))}" if rewards else "unscored"
 
 
-def fields_view(group: Group) -> str:
-    if not group.fields:
+def fields_view(fields: Mapping[str, Any]) -> str:
+    if not fields:
         return ""
-    pairs = "".join(
-        f"<div><dt>{esc(name)}</dt><dd>{folded(str(value))}</dd></div>" for name, value in group.fields.items()
-    )
+    pairs = "".join(f"<div><dt>{esc(name)}</dt><dd>{folded(str(value))}</dd></div>" for name, value in fields.items())
     return f'<dl class="fields">{pairs}</dl>'
 
 

@@ -13,8 +13,12 @@ FORMATS = {"jsonl": "JSONL", "csv": "CSV", "parquet": "Parquet"}
 
 def evidence_links(run_id: str, counts: Mapping[str, int], chosen: str) -> str:
     """What the look at each step found, by kind: each a link to the completions it found."""
-    if not counts:
+    if not run_id:
         return ""
+    nothing = (
+        '<span class="soft">Nothing was found. Steps are looked at when they are recorded; those of older versions '
+        f"were not, and <code>grouper review {esc(run_id)}</code> looks through them.</span>"
+    )
     links = "".join(
         f'<a class="small-button" href="find?{esc(urlencode({"run": run_id, "evidence": kind}))}"'
         f"{' aria-current=true' if kind == chosen else ''}>{esc(KINDS[kind])} <b>{thin(count)}</b></a>"
@@ -23,21 +27,21 @@ def evidence_links(run_id: str, counts: Mapping[str, int], chosen: str) -> str:
     hint = "Signs of a reward that is gamed or a check that is wrong; a person decides"
     return (
         '<section class="evidence" aria-label="Worth a look">'
-        f'<h2>Worth a look<span class="hint">{hint}</span></h2><p>{links}</p></section>'
+        f'<h2>Worth a look<span class="hint">{hint}</span></h2><p>{links or nothing}</p></section>'
     )
 
 
 def found_line(found: Overview, address: str, formats: Sequence[str]) -> str:
     """How many there are, their histogram, and the files to take them along in."""
-    count = f"{thin(found.count)}{'+' if found.more else ''}"
     word = "completion" if (found.count, found.more) == (1, False) else "completions"
-    of = f' <span class="soft">The rewards are those of the {thin(found.count)} looked at.</span>' if found.more else ""
+    count = f"{'At least ' if found.more else ''}{thin(found.count)} {word}"
+    of = ' <span class="soft">The rewards are those of the completions counted.</span>' if found.more else ""
     links = "".join(
         f'<a class="small-button" href="export?{esc(address)}&amp;format={name}" download>{FORMATS[name]}</a>'
         for name in formats
     )
     export = f'<span class="export"><span class="soft">Export</span> {links}</span>' if found.count and links else ""
-    return f'<div class="found"><p role="status"><b>{count} {word}</b>{of}</p>{histogram(found, address)}{export}</div>'
+    return f'<div class="found"><p role="status"><b>{count}</b>{of}</p>{histogram(found, address)}{export}</div>'
 
 
 def histogram(found: Overview, address: str) -> str:

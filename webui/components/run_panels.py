@@ -26,7 +26,13 @@ from webui.present import (
 from webui.sharing import SILENT_S
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
-DOING = {"generate": "Sampling completions", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
+DOING = {
+    "generate": "Sampling completions",
+    "sync": "Syncing the engine",
+    "reward": "Scoring",
+    "update": "Updating",
+    "evaluate": "Asking fixed prompts",
+}
 
 
 def heading(run: Run) -> str:

@@ -9,9 +9,21 @@ from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc
 
 NONE_YET = '<p class="soft">Measured from the first phase on.</p>'
-STEP_COLOURS = {"generate": "--series-1", "sync": "--series-5", "reward": "--series-3", "update": "--series-2"}
+STEP_COLOURS = {
+    "generate": "--series-1",
+    "sync": "--series-5",
+    "reward": "--series-3",
+    "update": "--series-2",
+    "evaluate": "--series-4",
+}
 LOAD_COLOURS = ("--series-4", "--series-5", "--series-3", "--series-2", "--series-1", "--series-6")
-WORDS = {"generate": "Sampling", "sync": "Syncing the engine", "reward": "Scoring", "update": "Updating"}
+WORDS = {
+    "generate": "Sampling",
+    "sync": "Syncing the engine",
+    "reward": "Scoring",
+    "update": "Updating",
+    "evaluate": "Asking fixed prompts",
+}
 
 
 def time_bars(phases: Sequence[LoadPhase], history: History) -> str:

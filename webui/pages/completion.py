@@ -99,7 +99,7 @@ def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[
         f"{len(group.completions)}</p></div>{neighbours(group, one)}"
     )
     body = (
-        f'<h2>Prompt</h2><div class="prompt">{folded(one.prompt)}</div>{fields_view(group)}'
+        f'<h2>Prompt</h2><div class="prompt">{folded(one.prompt)}</div>{fields_view(group.fields)}'
         f'<p><a href="prompt?id={one.id}">This prompt over time</a> '
         f'<span class="soft">every answer to it, across steps and runs</span></p>'
         f"{text_window(one, whole(asked.get('from'), least=0) or 0, address)}"

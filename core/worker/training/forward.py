@@ -31,6 +31,14 @@ class Scored:
     kept: torch.Tensor
     groups: int
 
+    def rows(self) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """(logprobs, entropies) of each completion's tokens, empty where it was left out."""
+        kept, logprobs, entropies = self.kept.cpu(), self.logprobs.detach().cpu(), self.entropies.detach().cpu()
+        return [
+            (tuple(logprobs[row][kept[row]].tolist()), tuple(entropies[row][kept[row]].tolist()))
+            for row in range(len(kept))
+        ]
+
     def mean_entropy(self) -> float:
         """Mean over the tokens that were scored."""
         return float(self.entropies[self.kept].mean()) if self.kept.any() else 0.0

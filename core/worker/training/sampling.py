@@ -18,10 +18,19 @@ SEED_STRIDE = 1_000_003
 class EngineBridge:
     """Answers `sync_weights` and `generate` as trl.generation.VLLMGeneration does, and keeps what was sampled.
 
-    step  called for the number of the step being sampled, from 1
+    step   called for the number of the step being sampled, from 1
+    after  called when a step has been sampled, while the engine is awake and still holds the policy that sampled
     """
 
-    def __init__(self, engine: InferenceEngine, config: RunConfig, clock: Clock, step: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        engine: InferenceEngine,
+        config: RunConfig,
+        clock: Clock,
+        step: Callable[[], int],
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._after = after
         self._engine, self._config, self._clock, self._step = engine, config, clock, step
         self._chooser = SyncChooser(engine.ways, engine.reason)
         self._sync_seconds = 0.0
@@ -49,6 +58,7 @@ class EngineBridge:
             began = time.perf_counter()
             self.groups = self._engine.generate(self.prompts, num_generations, self._sampling())
             seconds = time.perf_counter() - began
+        self._after()
         self._engine.rest()  # after the clock: what it gives back was in use while it sampled
         samples = [sample for group in self.groups for sample in group]
         self._chooser.note(self._sync_seconds, seconds, sum(len(sample.token_ids) for sample in samples))

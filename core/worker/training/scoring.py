@@ -30,24 +30,26 @@ class ScoreSheet:
     def _in_trl_shape(self, reward: Reward) -> RewardBatch:
         def score_batch(completions: list[Any], example: list[int], **_: Any) -> list[float | None]:
             column = [
-                self._score(reward, text_of(completion), self._examples[index])
+                score(reward, text_of(completion), self._examples[index])
                 for completion, index in zip(completions, example, strict=True)
             ]
             self._scores[reward.name] = column
-            return [score.value for score in column]
+            return [each.value for each in column]
 
         score_batch.__name__ = reward.name
         return score_batch
 
-    def _score(self, reward: Reward, text: str, example: Example) -> RewardScore:
-        try:
-            value = reward.function(text, example.fields)
-        except Exception as error:  # a reward that raises is data: unscored, with its reason
-            log.warning("Reward %s raised %r on %r", reward.name, error, text[:200])
-            return RewardScore(reward.name, None, f"{type(error).__name__}: {error}")
-        if value is not None and not math.isfinite(value):
-            return RewardScore(reward.name, None, f"returned {value}")
-        return RewardScore(reward.name, None if value is None else float(value))
+
+def score(reward: Reward, text: str, example: Example) -> RewardScore:
+    """One reward function asked about one completion; what goes wrong is noted in the score."""
+    try:
+        value = reward.function(text, example.fields)
+    except Exception as error:  # a reward that raises is data: unscored, with its reason
+        log.warning("Reward %s raised %r on %r", reward.name, error, text[:200])
+        return RewardScore(reward.name, None, f"{type(error).__name__}: {error}")
+    if value is not None and not math.isfinite(value):
+        return RewardScore(reward.name, None, f"returned {value}")
+    return RewardScore(reward.name, None if value is None else float(value))
 
 
 def text_of(completion: Any) -> str:

@@ -24,6 +24,19 @@ class SampledStep:
     groups: tuple[Group, ...]
     step: Step | None = None
 
+    def scored(self, rows: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> "SampledStep":
+        """With (logprobs, entropies) of each completion's tokens as the trainer computed them, in order."""
+        row = iter(rows)
+        groups = []
+        for group in self.groups:
+            each = [(one, *next(row)) for one in group.completions]
+            members = tuple(
+                dataclasses.replace(one, trainer_logprobs=logprobs, entropies=entropies)
+                for one, logprobs, entropies in each
+            )
+            groups.append(dataclasses.replace(group, completions=members))
+        return dataclasses.replace(self, groups=tuple(groups))
+
     def measured(
         self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float], memory: Mapping[str, int]
     ) -> "SampledStep":

@@ -1,7 +1,7 @@
 """TRL's GRPOTrainer with our engine, packed groups where they are exact, and a record of every step."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
 from core.recipes import Example, Recipe
-from core.runs import SyncChoice
+from core.runs import Question, SyncChoice
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.saving import TrainingState
 from core.worker.training.arguments import grpo_arguments
 from core.worker.training.data import as_dataset
+from core.worker.training.evaluation import Evaluation
 from core.worker.training.forward import Scored, compare, score_batch
 from core.worker.training.packing import split_groups
 from core.worker.training.sampling import EngineBridge
@@ -27,12 +28,14 @@ from core.worker.training.state import capture, restore, restore_random
 from core.worker.training.stepping import SampledStep, collect
 
 # The planner's names for the phases of a step.
-PLANNED_PHASE = {"generate": "rollout", "sync": "sync"}
+PLANNED_PHASE = {"generate": "rollout", "evaluate": "rollout", "sync": "sync"}
 OnStep = Callable[[SampledStep], bool]
+OnAnswers = Callable[[Sequence[Question]], None]
 
 
 class PolicyTrainer(GRPOTrainer):
     """Calls `on_step` after each optimizer step with all it sampled and measured; True from it ends the training.
+    Calls `on_answers` with the fixed prompts and the policy's answers to them every `evaluate_every` steps.
 
     packed  whether groups may be packed (see `exactness`); else TRL scores padded rows
     done    steps that are behind the policy; training goes on with the next one
@@ -53,17 +56,21 @@ class PolicyTrainer(GRPOTrainer):
         packed: bool = True,
         done: int = 0,
         kept: TrainingState | None = None,
+        on_answers: OnAnswers | None = None,
     ) -> None:
         self._packed, self._done, self._kept, self._random = packed, done, kept, kept
         start = done * config.prompts_per_step % len(examples)
         examples = [*examples[start:], *examples[:start]]
         self._config, self._recipe, self._examples = config, recipe, examples
-        self._on_phase, self._on_step = on_phase, on_step
+        self._on_phase, self._on_step, self._on_answers = on_phase, on_step, on_answers
         self._sheet = ScoreSheet(recipe, examples)
         self._seconds: dict[str, float] = {}
         self._memory = PeakMeter(loaded.engine)
         self._step_began = time.perf_counter()
         self._sampled: SampledStep | None = None
+        self._scored: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
+        self._engine = loaded.engine
+        self._evaluation = Evaluation(recipe, config, loaded.tokenizer) if on_answers else None
         self._inputs: dict[str, Any] | None = None
         self._entropy = 0.0
         weights = recipe.weights(config.reward_weights)
@@ -77,7 +84,7 @@ class PolicyTrainer(GRPOTrainer):
         )
         self.remove_callback(PrinterCallback)
         # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
-        self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step)
+        self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step, self._ask)
         self.vllm_generation = self._bridge
         self.use_vllm = True
         self._last_loaded_step = -1
@@ -85,6 +92,21 @@ class PolicyTrainer(GRPOTrainer):
     def _next_step(self) -> int:
         """The number of the step being sampled, counted over all attempts."""
         return int(self._done + self.state.global_step + 1)
+
+    def _ask(self, last: bool = False) -> None:
+        """Asks the fixed prompts when it is time to; the engine holds the policy as it is."""
+        done = self._next_step() - 1
+        if self._evaluation and self._on_answers and self._evaluation.is_due(done, last):
+            with self._clock("evaluate"):
+                answers = self._evaluation.answers(self._engine, done)
+            self._on_answers(answers)
+
+    def ask_at_the_end(self) -> None:
+        """The same of the policy that training leaves."""
+        if self._evaluation and self._evaluation.is_due(self._next_step() - 1, last=True):
+            self._bridge.sync_weights()
+            self._ask(last=True)
+            self._engine.rest()
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The schedule over the whole run, wherever this attempt begins; the optimizer is brought to the same point."""
@@ -197,6 +219,7 @@ class PolicyTrainer(GRPOTrainer):
             self._metrics["train"][name].append(value)
         self._metrics["train"]["groups_updated"].append(float(scored.groups))
         self._entropy = scored.mean_entropy()
+        self._scored += scored.rows()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log(logs, start_time)
@@ -204,8 +227,9 @@ class PolicyTrainer(GRPOTrainer):
             return
         now = time.perf_counter()
         self._seconds["update"] = now - self._step_began - sum(self._seconds.values())
-        sampled = self._sampled.measured(self._done + self.state.global_step, logs, self._seconds, self._memory.read())
-        self._sampled, self._seconds = None, {}
+        sampled = self._sampled.scored(self._scored)
+        sampled = sampled.measured(self._done + self.state.global_step, logs, self._seconds, self._memory.read())
+        self._sampled, self._scored, self._seconds = None, [], {}
         self._on_phase("record")
         if self._on_step(sampled):
             self.control.should_training_stop = True

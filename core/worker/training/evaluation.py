@@ -1,0 +1,77 @@
+"""The fixed prompts of a recipe, and the policy's greedy answers to them between the steps.
+
+They are the same for every run of a recipe, whatever its seed, and drawn from a seed that no run can have. Answering
+leaves training as it was: the engine keeps the global random generators and holds nothing over from batch to batch.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+from transformers import PreTrainedTokenizerBase
+
+from core.config import RunConfig
+from core.recipes import Example, Recipe
+from core.rewards.weighing import weighted
+from core.runs import Question, Reply
+from core.worker.engines import InferenceEngine, Sample, Sampling
+from core.worker.training.data import prompt_token_ids
+from core.worker.training.scoring import score
+
+PROMPTS = 8
+LOOKED_THROUGH = 400  # examples, for that many different prompts which fit
+SEED = 2**31  # one more than the largest that a run may have
+
+
+class Evaluation:
+    """What to ask, when, and what became of it."""
+
+    def __init__(self, recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._recipe, self._config, self._tokenizer = recipe, config, tokenizer
+        self._weights = recipe.weights(config.reward_weights)
+        self._asked = choose(recipe, config, tokenizer) if config.evaluate_every else {}
+        self._answered_at = -1
+
+    def is_due(self, done: int, last: bool = False) -> bool:
+        """Whether to ask the policy as it is after `done` steps."""
+        if not self._asked or done == self._answered_at:
+            return False
+        return last or done % self._config.evaluate_every == 0
+
+    def answers(self, engine: InferenceEngine, done: int) -> tuple[Question, ...]:
+        """Every prompt with the likeliest answer; the engine must hold the policy as it is after `done` steps."""
+        self._answered_at = done
+        # The likeliest token alone is left to draw from, which both engines understand.
+        greedy = Sampling(1.0, 1.0, top_k=1, max_tokens=self._config.completion_tokens, seed=self._config.seed)
+        prompts = [list(ids) for ids in self._asked]
+        groups = engine.generate(prompts, 1, greedy)
+        return tuple(
+            Question(number, self._tokenizer.decode(prompt), example.fields, (self._reply(done, sample, example),))
+            for number, (prompt, example, [sample]) in enumerate(
+                zip(prompts, self._asked.values(), groups, strict=True)
+            )
+        )
+
+    def _reply(self, done: int, sample: Sample, example: Example) -> Reply:
+        ids = list(sample.token_ids)
+        plain = self._tokenizer.decode(ids, skip_special_tokens=True)  # what rewards see in training too
+        scores = tuple(score(reward, plain, example) for reward in self._recipe.rewards)
+        return Reply(
+            step=done,
+            text=self._tokenizer.decode(ids),
+            finish_reason=sample.finish_reason,
+            length=len(ids),
+            reward=weighted({each.function: each.value for each in scores}, self._weights),
+            scores=scores,
+        )
+
+
+def choose(recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> Mapping[tuple[int, ...], Example]:
+    """Up to PROMPTS different prompts that fit, as token ids."""
+    chosen: dict[tuple[int, ...], Example] = {}
+    for example in itertools.islice(recipe.generate(config.dataset, SEED), LOOKED_THROUGH):
+        ids = tuple(prompt_token_ids(example, tokenizer))
+        if len(ids) <= config.prompt_tokens:
+            chosen.setdefault(ids, example)
+        if len(chosen) == PROMPTS:
+            break
+    return chosen

@@ -1,0 +1,118 @@
+"""What a real trainer hands over: tokens as it scored them, advantages as replay has them, answers to fixed prompts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_support import tiny_policy, tiny_tokenizer
+
+from core.config import make_config
+from core.recipes import get_recipe
+from core.recipes.recipe import Reward
+from core.replay import Plan, replay_step
+from core.runs import Question, Step
+from core.worker.engines.transformers import TransformersEngine
+from core.worker.loading.load import Loaded
+from core.worker.training.data import choose_examples
+from core.worker.training.evaluation import PROMPTS
+from core.worker.training.stepping import SampledStep
+from core.worker.training.trainer import PolicyTrainer
+
+# What random bytes earn differs from text to text.
+RECIPE = replace(
+    get_recipe("addition"),
+    rewards=(
+        Reward("short", 0.8, "", lambda text, fields: -float(len(text))),
+        Reward("letters", 0.2, "", lambda text, fields: float(sum(map(str.isalpha, text)))),
+    ),
+)
+
+
+def train(folder: Path, asked: bool = False, packed: bool = True, **values: Any) -> tuple[list[Step], list[Question]]:
+    """(steps, answers) of a short run of a small random model."""
+    small = {"group_size": 3, "prompts_per_step": 3, "prompt_tokens": 400, "completion_tokens": 9, "rank": 8}
+    config = make_config({"model": "tiny", "recipe": "addition", "steps": 3, "evaluate_every": 2, **small, **values})
+    tokenizer = tiny_tokenizer()
+    policy = tiny_policy("llama")
+    engine = TransformersEngine(tokenizer)
+    engine.connect(policy)
+    steps: list[Step] = []
+    answers: list[Question] = []
+
+    def keep(sampled: SampledStep) -> bool:
+        assert sampled.step is not None
+        steps.append(sampled.step)
+        return False
+
+    def note(given: Sequence[Question]) -> None:
+        answers.extend(given)
+
+    trainer = PolicyTrainer(
+        Loaded(policy, tokenizer, engine, ""),
+        config,
+        RECIPE,
+        choose_examples(RECIPE, config, tokenizer),
+        folder,
+        lambda _: None,
+        keep,
+        packed,
+        on_answers=note if asked else None,
+    )
+    trainer.train()
+    trainer.ask_at_the_end()
+    return steps, answers
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
+def test_every_token_has_what_the_trainer_made_of_it(tmp_path: Path, packed: bool) -> None:
+    for step in train(tmp_path, packed=packed, steps=1, per_device_train_batch_size=3)[0]:
+        for group in step.groups:
+            for one in group.completions:
+                assert one.length == len(one.trainer_logprobs) == len(one.entropies) > 0
+                assert one.trainer_logprobs == pytest.approx(one.logprobs, abs=0.1)
+                assert all(0 <= value < 6 for value in one.entropies)  # the vocabulary has 259 tokens
+
+
+def test_groups_left_out_of_the_update_stay_unknown(tmp_path: Path) -> None:
+    (step,), _ = train(tmp_path, steps=1, reward_weights={"short": 0.0, "letters": 0.0})
+    scored = [group for group in step.groups if any(one.trainer_logprobs for one in group.completions)]
+    assert len(scored) == 1  # all are flat; one is scored to watch the engine
+
+
+@pytest.mark.parametrize("scale", ["group", "batch", "none"])
+def test_replayed_steps_are_what_training_gave(tmp_path: Path, scale: str) -> None:
+    """With the run's own weights, and with those of another run that begins with the same completions."""
+    other = {"short": 0.1, "letters": -1.5}
+    trained, _ = train(tmp_path / "a", steps=1, scale_rewards=scale)
+    (otherwise,), _ = train(tmp_path / "b", steps=1, scale_rewards=scale, reward_weights=other)
+    config = make_config({"model": "tiny", "recipe": "addition", "scale_rewards": scale})
+    compared = [(step, step, RECIPE.weights({})) for step in trained] + [(trained[0], otherwise, other)]
+    for step, expected, weights in compared:
+        turns = replay_step(step.number, step.groups, Plan(weights), config).turns
+        stored = [one for group in expected.groups for one in group.completions]
+        assert [turn.completion.token_ids for turn in turns] == [one.token_ids for one in stored]
+        assert [turn.reward for turn in turns] == pytest.approx([one.reward for one in stored], abs=1e-6)
+        assert [turn.advantage for turn in turns] == pytest.approx([one.advantage for one in stored], abs=1e-3)
+        assert any(abs(turn.advantage) > 0.1 for turn in turns)
+
+
+def test_answers_to_fixed_prompts_leave_training_as_it_was(tmp_path: Path) -> None:
+    quiet, none = train(tmp_path / "a")
+    asked, answers = train(tmp_path / "b", asked=True)
+    elsewhere, same = train(tmp_path / "c", asked=True, seed=9, steps=1)
+    assert none == []
+    for one, other in zip(quiet, asked, strict=True):
+        assert one.groups == other.groups
+    assert [reply.step for answer in answers for reply in answer.replies] == [0] * PROMPTS + [2] * PROMPTS + [
+        3
+    ] * PROMPTS
+    prompts = [answer.prompt for answer in answers[:PROMPTS]]
+    assert len(set(prompts)) == PROMPTS
+    assert prompts == [answer.prompt for answer in same[:PROMPTS]]  # whatever the seed of the run
+    assert elsewhere[0].groups != asked[0].groups
+    before = {answer.prompt: answer.replies[0].text for answer in answers[:PROMPTS]}
+    assert before == {answer.prompt: answer.replies[0].text for answer in same[:PROMPTS]}  # greedy: no chance in it
+    reply = answers[0].replies[0]
+    assert reply.reward == pytest.approx(0.8 * (reply.scores[0].value or 0) + 0.2 * (reply.scores[1].value or 0))

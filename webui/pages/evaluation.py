@@ -1,0 +1,159 @@
+"""`/evaluation?run=ID&prompt=N&a=STEP&b=STEP`: the fixed prompts of a run and its greedy answers to them over time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from core.runs import Question, Reply, Run
+from core.store import browsing
+from core.store.evaluating import list_questions
+from core.units import plural
+from webui.components.completions import fields_view, one_line, reward_pill, reward_strip, snippet
+from webui.components.difference import difference
+from webui.components.line_chart import line_chart
+from webui.components.live import live, still
+from webui.pages.completions import RUNS, completions_title, nothing_yet, whole
+from webui.pages.frame import QUIET, frame, page_body, said
+from webui.present import esc, folded, marked, reward, skeleton
+from webui.services import Services
+
+SHOWN = 60  # rewards in a row, the last ones
+
+
+def build(app: gr.Blocks, services: Services) -> None:
+    frame("Completions")
+    with page_body():
+        heading = live(skeleton(2), elem_id="heading")
+        with gr.Row(elem_classes="split"):
+            with gr.Column(elem_classes="card", scale=5, min_width=320):
+                still("<h2>Mean reward of the greedy answers by step</h2>")
+                chart = live(skeleton(6), elem_id="chart")
+            with gr.Column(elem_classes="card", scale=7, min_width=320):
+                table = live(skeleton(6), elem_id="questions")
+        with gr.Column(elem_classes="card"):
+            compared = live(skeleton(6), elem_id="compared")
+
+    def arrive(request: gr.Request) -> list[Any]:
+        try:
+            return [*look(services, dict(request.query_params))]
+        except Exception as error:
+            return [said(error, "The evaluation could not be read"), "", "", ""]
+
+    app.load(arrive, None, [heading, chart, table, compared], **QUIET)
+
+
+def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """(title, chart, the prompts, two answers to one of them)."""
+    with services.database.reading() as connection:
+        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step or run.id == asked.get("run")]
+        if not known and not asked.get("run"):
+            return nothing_yet(services), "", "", ""
+        run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        questions = [one for one in list_questions(connection, run.id) if one.replies]
+    title = completions_title("Completions", run, known, "evaluation")
+    if not questions:
+        return title, "", _none(run), ""
+    number = whole(asked.get("prompt")) or 1
+    chosen = questions[min(number, len(questions)) - 1]
+    return (
+        title,
+        line_chart(_chart(questions), "Mean reward of the greedy answers by step"),
+        _table(run.id, questions, chosen),
+        _compared(run.id, chosen, asked),
+    )
+
+
+def _none(run: Run) -> str:
+    every = run.config.evaluate_every
+    why = (
+        f"Every {every} steps the policy answers a few fixed prompts greedily. Nothing has been answered yet."
+        if every
+        else "This run was launched with evaluate_every 0."
+    )
+    return f'<h2>Fixed prompts</h2><p class="soft">{why}</p>'
+
+
+def _chart(questions: Sequence[Question]) -> dict[str, Any]:
+    earned: dict[int, list[float]] = {}
+    for reply in (reply for one in questions for reply in one.replies):
+        earned.setdefault(reply.step, []).extend([] if reply.reward is None else [reply.reward])
+    steps = sorted(earned)
+    means = [sum(earned[step]) / len(earned[step]) if earned[step] else None for step in steps]
+    return {
+        "steps": steps,
+        "series": [{"name": "Greedy answers", "colour": "--series-1", "values": means, "main": True}],
+    }
+
+
+def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
+    rewards = [reply.reward for one in questions for reply in one.replies if reply.reward is not None]
+    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+    rows = ""
+    for one in questions:
+        last = one.replies[-1]
+        current = " aria-current=true" if one is chosen else ""
+        rows += (
+            f'<tr><td><a href="evaluation?run={esc(run_id)}&amp;prompt={one.number + 1}"{current}>'
+            f"{marked(snippet(one.prompt))}</a></td>"
+            f"<td>{reward_strip([reply.reward for reply in one.replies[-SHOWN:]], low, high)}</td>"
+            f'<td class="number">{reward(last.reward)}</td><td class="mono">{marked(one_line(last.text))}</td></tr>'
+        )
+    heads = "".join(
+        f'<th scope="col"{" class=number" if name == "Now" else ""}>{name}</th>'
+        for name in ("Prompt", "Reward by step", "Now", "Answer")
+    )
+    times = plural(len(questions[0].replies), "time")
+    return (
+        f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training; the same for every run of a recipe'
+        '</span></h2><div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
+        f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:
+    """The prompt, two of its answers, and what differs."""
+    left, right = _at(one, asked.get("a"), one.replies[0]), _at(one, asked.get("b"), one.replies[-1])
+    form = (
+        '<form class="find" method="get" action="evaluation">'
+        f'<input type="hidden" name="run" value="{esc(run_id)}">'
+        f'<input type="hidden" name="prompt" value="{one.number + 1}">'
+        f'<div class="find-line">{_choice("a", "From", one, left)}{_choice("b", "to", one, right)}'
+        '<button class="small-button">Compare</button></div></form>'
+    )
+    cards = "".join(_card(reply) for reply in ((left,) if left is right else (left, right)))
+    same = '<p class="soft">Both are the same, word for word.</p>' if left.text == right.text else ""
+    legend = '<p class="soft"><del>only in the first</del> <ins>only in the second</ins></p>'
+    return (
+        f'<h2>Prompt {one.number + 1}</h2><div class="prompt">{folded(one.prompt)}</div>{fields_view(one.fields)}'
+        f'<h2>Two answers compared</h2>{form}<ol class="answers">{cards}</ol><h2>Difference, word by word</h2>'
+        f"{same or legend}{difference(left.text, right.text)}"
+    )
+
+
+def _at(one: Question, text: Any, otherwise: Reply) -> Reply:
+    step = whole(text, least=0)
+    return next((reply for reply in one.replies if reply.step == step), otherwise)
+
+
+def _choice(name: str, label: str, one: Question, chosen: Reply) -> str:
+    options = "".join(
+        f'<option value="{reply.step}"{" selected" if reply is chosen else ""}>'
+        f"{_when(reply)}: reward {reward(reply.reward)}</option>"
+        for reply in one.replies
+    )
+    return f'<label class="field"><span>{label}</span><select name="{name}">{options}</select></label>'
+
+
+def _card(reply: Reply) -> str:
+    scores = "".join(f"<span>{esc(score.function)} {reward(score.value)}</span>" for score in reply.scores)
+    cut = '<span class="cut" title="Stopped at completion_tokens">cut</span>' if reply.finish_reason == "length" else ""
+    return (
+        f'<li class="answer">{reward_pill(reply)}<div class="answer-text"><p class="origin">{_when(reply)}</p>'
+        f'{folded(reply.text)}</div><span class="answer-notes">{scores}{cut}'
+        f"<span>{plural(reply.length, 'token')}</span></span></li>"
+    )
+
+
+def _when(reply: Reply) -> str:
+    return f"After step {reply.step}" if reply.step else "Before the first step"
