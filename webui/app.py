@@ -9,7 +9,7 @@ from webui.components.live import ASSETS, asset
 from webui.download import export_route
 from webui.pages import about, compare, completion, completions, doctor, find, launch, prompt, replay, run, runs
 from webui.services import Services
-from webui.theme import grouper_theme
+from webui.theme import STYLES, grouper_theme
 
 # Launch is at the root; these have an address each.
 PAGES: tuple[tuple[str, str, Any], ...] = (
@@ -44,7 +44,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "theme": grouper_theme(),
-        "css_paths": ASSETS / "grouper.css",
+        "css_paths": [ASSETS / "styles" / f"{name}.css" for name in STYLES],
         "head": f"<script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": [],

@@ -11,7 +11,7 @@ from core.runs import Run, Step
 from core.store.history import History
 from core.units import GIB
 
-# Okabe-Ito, see grouper.css. A run keeps the colour that its id gives it.
+# Okabe-Ito, see assets/styles/tokens.css. A run keeps the colour that its id gives it.
 COLOURS = ("--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3))
 PHASE_COLOURS = {"generate": "--series-1", "sync": "--series-5", "reward": "--series-3", "update": "--series-2"}

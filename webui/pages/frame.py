@@ -37,7 +37,7 @@ MOON = (
 
 
 def frame(current: str) -> None:
-    """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by grouper.css."""
+    """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by frame.css."""
     links = "".join(
         f'<a href="{href}"{" aria-current=page" if name == current else ""}>'
         '<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6" '
