@@ -4,20 +4,18 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from corpus import HOSTILE
-from dashboard_support import serving
+from dashboard_support import dashboard_of, database_of
 from playwright.sync_api import expect
 from samples import STEPS, add_run, end_run
 
 from core.config import make_config
 from core.runs import Completion, Group, RewardScore, RunStatus, Step
-from core.settings import load_settings
-from core.store import Database, finding, lifecycle, open_database, recording
+from core.store import Database, finding, lifecycle, recording
 from core.store.recording import clean
 from core.store.wanted import CompletionFilter
 from core.tokens import LETTERS
@@ -44,11 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def database(home: Path) -> Iterator[Database]:
-    opened = open_database(load_settings({"GROUPER_HOME": str(home)}).database_url)
-    yield opened
-    opened.close()
+database = pytest.fixture(scope="module")(database_of)
+dashboard = pytest.fixture(scope="module")(dashboard_of)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +72,6 @@ def hostile_step(number: int, text: str) -> Step:
     return Step(
         number, {}, {}, {}, (Group(0, text[:2000] or "prompt", (1,), {text[:50] or "name": text[:50]}, (one, other)),)
     )
-
-
-@pytest.fixture(scope="module")
-def dashboard(home: Path, runs: dict[str, str]) -> Iterator[str]:
-    with serving(home) as address:
-        yield address
 
 
 def ids_of(database: Database, run_id: str, **wanted: Any) -> list[int]:
@@ -170,7 +159,7 @@ def test_a_prompt_is_followed_over_steps_and_runs(page: Any, runs: dict[str, str
     page.get_by_role("link", name="This prompt over time").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A prompt over time")
     expect(page.locator("#chart svg")).to_be_visible()
-    assert page.locator("#visits tbody tr").count() > 1
+    assert page.locator("#figures tbody tr").count() > 1
     page.get_by_label("From").select_option(index=7)  # the worst of the first time it was asked
     page.get_by_role("button", name="Compare").click()
     expect(page).to_have_url(re.compile(r"a=\d+.*b=\d+"))

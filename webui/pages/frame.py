@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from core.errors import GrouperError
-from webui.components.live import still
-from webui.present import esc, panel
+from webui.components.live import live, still
+from webui.present import esc, panel, skeleton
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,16 @@ def frame(current: str) -> None:
 
 def page_body() -> gr.Column:
     return gr.Column(elem_classes="page")
+
+
+def chart_beside(heading: str) -> tuple[gr.HTML, gr.HTML]:
+    """Two cards next to each other: a small chart under its heading, and the panel that goes with it."""
+    with gr.Row(elem_classes="split"):
+        with gr.Column(elem_classes="card", scale=6, min_width=320):
+            still(f"<h2>{esc(heading)}</h2>")
+            chart = live(skeleton(6), elem_id="chart")
+        with gr.Column(elem_classes="card", scale=6, min_width=320):
+            return chart, live(skeleton(6), elem_id="figures")
 
 
 def title(text: str, note: str = "") -> str:

@@ -13,9 +13,9 @@ from core.units import plural, thin
 from webui.components.completions import completion_card, reward_strip
 from webui.components.difference import difference
 from webui.components.line_chart import COLOURS, line_chart
-from webui.components.live import live, still
+from webui.components.live import live
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
 from webui.present import empty_state, esc, folded, reward, skeleton
 from webui.services import Services
 
@@ -27,12 +27,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     frame("Completions")
     with page_body():
         heading = live(skeleton(3), elem_id="heading")
-        with gr.Row(elem_classes="split"):
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                still("<h2>Mean reward by step, for each run</h2>")
-                chart = live(skeleton(6), elem_id="chart")
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                table = live(skeleton(6), elem_id="visits")
+        chart, table = chart_beside("Mean reward by step, for each run")
         with gr.Column(elem_classes="card"):
             compared = live(skeleton(6), elem_id="compared")
 

@@ -13,9 +13,9 @@ from core.store import browsing
 from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
-from webui.components.live import live, still
+from webui.components.live import live
 from webui.pages.completions import RUNS, completions_title, nothing_yet
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
 from webui.present import definitions, esc, marked, panel, reward, signed, skeleton
 from webui.services import Services
 
@@ -28,12 +28,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         heading = live(skeleton(2), elem_id="heading")
         with gr.Column(elem_classes="card"):
             form = live(skeleton(4), elem_id="weights")
-        with gr.Row(elem_classes="split", elem_id="replayed"):
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                still("<h2>Mean reward by step</h2>")
-                chart = live(skeleton(6), elem_id="chart")
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                figures = live(skeleton(6), elem_id="figures")
+        chart, figures = chart_beside("Mean reward by step")
         with gr.Column(elem_classes="card"):
             changes = live(skeleton(4), elem_id="changes")
 
