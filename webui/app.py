@@ -7,6 +7,7 @@ import gradio as gr
 
 from webui.components.live import ASSETS, asset
 from webui.download import export_route
+from webui.language import LANGUAGES
 from webui.pages import about, compare, completion, completions, doctor, find, launch, prompt, replay, run, runs
 from webui.services import Services
 from webui.theme import STYLES, grouper_theme
@@ -45,9 +46,10 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "server_port": services.settings.port,
         "theme": grouper_theme(),
         "css_paths": [ASSETS / "styles" / f"{name}.css" for name in STYLES],
-        "head": f"<script>{asset('grouper.js')}</script>",
+        "head": f"<script>{asset('words.js')}</script><script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": [],
+        "i18n": LANGUAGES,
         "run_history": False,
         "show_error": False,
         "ssr_mode": False,

@@ -30,6 +30,7 @@ class Line:
     dash: tuple[int, ...] = ()
     main: bool = False
     level: float | None = None
+    given: bool = False  # its name is a run's or a reward function's: the same in every language
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
         Chart(
             figure.column,
             "Seconds a step" if figure.column == "step_seconds" else figure.title,
-            tuple(Line(run.id, figure.column, run.name, *styles[run.id], main=True) for run, _ in shown),
+            tuple(Line(run.id, figure.column, run.name, *styles[run.id], main=True, given=True) for run, _ in shown),
             figure.unit,
             figure.about,
             "None of these runs has measured this.",
@@ -144,7 +145,7 @@ def _one_run(figure: Figure, run: Run, functions: Sequence[str]) -> Chart:
     empty = ""
     if figure.column == "reward":
         parts = enumerate(functions, start=1)
-        lines += tuple(line(name, _function(name), place, dash=(7, 4)) for place, name in parts)
+        lines += tuple(line(name, _function(name), place, dash=(7, 4), given=True) for place, name in parts)
     elif figure.column == "completions/mean_length":
         ends = (line("completions/max_length", "Longest", 1), line("completions/min_length", "Shortest", 2))
         lines = (line(figure.column, "Mean", 0, main=True), *ends)

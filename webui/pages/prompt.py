@@ -16,7 +16,7 @@ from webui.components.line_chart import COLOURS, line_chart
 from webui.components.live import live
 from webui.pages.completions import whole
 from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
-from webui.present import empty_state, esc, folded, reward, skeleton
+from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
 ROWS = 60  # visits in the table, newest of each run last
@@ -86,7 +86,7 @@ def _chart(found: Sequence[Visit]) -> dict[str, Any]:
                 means.setdefault(visit.step, []).append(visit.mean)
         values = [sum(means[step]) / len(means[step]) if step in means else None for step in steps]
         colour = COLOURS[place]
-        series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True})
+        series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True, "given": True})
     return {"steps": steps, "series": series}
 
 
@@ -97,7 +97,7 @@ def _table(found: Sequence[Visit]) -> str:
     for visit in found[-ROWS:]:
         bars = reward_strip([value for _, value in visit.members], low, high)
         rows += (
-            f'<tr><td><a href="run?id={esc(visit.run)}">{esc(visit.run_name)}</a></td>'
+            f'<tr><td><a href="run?id={esc(visit.run)}">{own(visit.run_name)}</a></td>'
             f'<td class="number">{visit.step}</td><td class="number">{reward(visit.mean)}</td><td>{bars}</td>'
             f'<td><a href="completion?id={visit.members[0][0]}">Best</a></td></tr>'
         )
@@ -137,5 +137,6 @@ def _answers(name: str, label: str, found: Sequence[Visit], chosen: int) -> str:
         for place, (member, value) in enumerate(visit.members):
             if each is None or place < each or member == chosen:
                 said_so = f"{visit.run_name}, step {visit.step}: reward {reward(value)}, no. {place + 1}"
-                options += f'<option value="{member}"{" selected" if member == chosen else ""}>{esc(said_so)}</option>'
+                mark = " selected" if member == chosen else ""
+                options += f'<option value="{member}" translate="no"{mark}>{esc(said_so)}</option>'
     return f'<label class="field"><span>{label}</span><select name="{name}">{options}</select></label>'

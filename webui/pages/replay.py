@@ -16,7 +16,7 @@ from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import RUNS, completions_title, nothing_yet
 from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
-from webui.present import definitions, esc, marked, panel, reward, signed, skeleton
+from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
 
 MOST_STEPS = 100  # looked at, evenly over the run
@@ -73,17 +73,18 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
 
 def _form(run: Run, asked: Mapping[str, str]) -> str:
     recipe = get_recipe(run.config.recipe)
-    own = recipe.weights(run.config.reward_weights)
+    usual = recipe.weights(run.config.reward_weights)
     rows = ""
     for each in recipe.rewards:
         weight, chosen = asked.get(f"weight:{each.name}", ""), asked.get(f"function:{each.name}", "")
         options = "".join(
-            f'<option value="{name}"{" selected" if name == chosen else ""}>{name}</option>' for name in FUNCTIONS
+            f'<option value="{name}"{" selected" if name == chosen else ""} translate="no">{name}</option>'
+            for name in FUNCTIONS
         )
         rows += (
-            f'<tr><th scope="row">{esc(each.name)}<span class="soft">{esc(each.about)}</span></th>'
+            f'<tr><th scope="row">{own(each.name)}<span class="soft" lang="en">{esc(each.about)}</span></th>'
             f'<td><input type="number" step="any" name="weight:{esc(each.name)}" value="{esc(weight)}" '
-            f'placeholder="{own[each.name]:g}" aria-label="Weight of {esc(each.name)}"></td>'
+            f'placeholder="{usual[each.name]:g}" aria-label="Weight of {esc(each.name)}"></td>'
             f'<td><select name="function:{esc(each.name)}" aria-label="Function of {esc(each.name)}">'
             f'<option value="">as recorded</option>{options}</select></td></tr>'
         )
