@@ -52,7 +52,7 @@ window.grouperWords = (() => {
       const found = text.match(pattern);
       if (!found) continue;
       const given = Object.fromEntries(names.map((name, at) => [name, found[at + 1]]));
-      return other.replace(PLACE(), (name) => (name[0] === "[" ? say(given[name]) : given[name]));
+      return other.replace(PLACE(), (name) => (name[0] === "[" ? say(given[name], mayStay) : given[name]));
     }
     return listed(line);
   }

@@ -45,8 +45,8 @@ def frame(current: str) -> None:
         for name, href, icon in PLACES
     )
     still(
-        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span translate="no">Grouper</span></a>{links}'
-        f'<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
+        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span translate="no">Grouper</span></a>'
+        f'{links}<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
         elem_id="side",
     )
     still('<div class="unreachable" role="status">The dashboard does not answer. Trying again.</div>')
