@@ -1,7 +1,6 @@
 """The completion browser in a real browser: every way through it, and completions that try to be more than text."""
 
 import json
-import random
 import re
 import time
 from pathlib import Path
@@ -11,14 +10,13 @@ import pytest
 from corpus import HOSTILE
 from dashboard_support import dashboard_of, database_of
 from playwright.sync_api import expect
-from samples import STEPS, add_run, end_run
+from samples import STEPS, add_run, add_tokenizer, end_run, spoken
 
 from core.config import make_config
-from core.runs import Completion, Group, RewardScore, RunStatus, Step
+from core.runs import RunStatus
 from core.store import Database, finding, lifecycle, recording
 from core.store.recording import clean
 from core.store.wanted import CompletionFilter
-from core.tokens import LETTERS
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -35,10 +33,7 @@ STORED = """element => {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder with the built-in model's tokenizer: one token a byte."""
     folder = tmp_path_factory.mktemp("grouper")
-    model = folder / "models" / "smollm2-135m"
-    model.mkdir(parents=True)
-    document = {"model": {"vocab": LETTERS}, "decoder": {"type": "ByteLevel"}, "added_tokens": []}
-    (model / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    add_tokenizer(folder)
     return folder
 
 
@@ -55,23 +50,9 @@ def runs(database: Database) -> dict[str, str]:
     with database.writing() as connection:
         hostile = lifecycle.enqueue(connection, config, "<i>hostile</i>").id
         for number, text in enumerate(HOSTILE.values(), start=1):
-            recording.record_step(connection, hostile, hostile_step(number, text))
+            recording.record_step(connection, hostile, spoken(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)
     return {"learned": learned.id, "hostile": hostile}
-
-
-def hostile_step(number: int, text: str) -> Step:
-    chance = random.Random(number)
-    ids = tuple(text.encode("utf-8", "backslashreplace")[:3000])
-    logprobs = tuple(-chance.random() for _ in ids)
-    trainer = tuple(value - 0.1 for value in logprobs)
-    one = Completion(
-        0, text, "stop", 1.0, 0.5, (RewardScore("correctness", None, text[:200]),), len(ids), ids, logprobs, trainer
-    )
-    other = Completion(1, "calm", "stop", 0.0, -0.5, (), 4, tuple(b"calm"), (-0.1,) * 4)
-    return Step(
-        number, {}, {}, {}, (Group(0, text[:2000] or "prompt", (1,), {text[:50] or "name": text[:50]}, (one, other)),)
-    )
 
 
 def ids_of(database: Database, run_id: str, **wanted: Any) -> list[int]:
