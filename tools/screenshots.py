@@ -130,7 +130,7 @@ def read(database: Database, run_id: str) -> dict[str, str]:
         "flagged": "find?flagged=1",
         "completion": f"completion?id={first.id}",
         "completion-tokens": f"completion?id={token.id}&measure=difference",
-        "prompt": f"prompt?id={first.id}",
+        "prompt": f"prompt?id={first.id}&a={first.id}",
         "replay": f"replay?run={run_id}&weight:correctness=0.5&function:format=has_one_answer",
     }
 

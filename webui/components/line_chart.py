@@ -6,7 +6,7 @@ from typing import Any
 from webui.present import esc, own, reward
 
 COLOURS = tuple(f"--series-{number}" for number in range(1, 8))
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 44, 24
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 52, 24
 
 
 def line_chart(data: dict[str, Any] | None, label: str) -> str:

@@ -14,8 +14,8 @@ from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
 from webui.components.live import live
-from webui.pages.completions import RUNS, completions_title, nothing_yet
-from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
+from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
+from webui.pages.frame import QUIET, chart_beside, frame, page_body
 from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
 
@@ -36,7 +36,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, dict(request.query_params))]
         except Exception as error:
-            return [said(error, "The rewards could not be replayed"), "", "", "", ""]
+            return [unread(error, "The rewards could not be replayed"), "", "", "", ""]
 
     app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
 
@@ -149,7 +149,8 @@ def _changes(turns: Sequence[Turn]) -> str:
             f'<tr><td class="number">{one.step}</td>'
             f'<td class="number">{reward(one.reward)} → {reward(turn.reward)}</td>'
             f'<td class="number">{signed(one.advantage)} → {signed(turn.advantage)}</td>'
-            f'<td class="mono">{marked(one_line(one.text))}</td><td><a href="{permalink(one)}">Open</a></td></tr>'
+            f'<td class="mono"><span class="one-line">{marked(one_line(one.text))}</span></td>'
+            f'<td><a href="{permalink(one)}">Open</a></td></tr>'
         )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Step", "Reward", "Advantage", "Answer", ""))
     table = f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
