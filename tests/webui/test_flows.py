@@ -20,7 +20,8 @@ from samples import STEPS, add_run, end_run, sampled
 from core.jobs import stack_report
 from core.runs import Run, RunStatus
 from core.settings import PROJECT, load_settings
-from core.store import Database, browsing, lifecycle, open_database, recording
+from core.store import Database, browsing, finding, lifecycle, open_database, recording
+from core.store.wanted import CompletionFilter
 
 pytestmark = pytest.mark.browser
 SHIFTS = """window.shift = 0; new PerformanceObserver(list => {
@@ -277,10 +278,29 @@ def test_a_page_finds_the_server_again_after_its_restart(chromium: Any, tmp_path
     database.close()
 
 
-@pytest.mark.parametrize("page_name", ["", "runs", "run", "compare", "doctor", "about"])
-def test_no_page_has_a_serious_accessibility_finding(tab: Any, known: dict[str, Run], page_name: str) -> None:
-    query = {"run": f"?id={known['first'].id}", "compare": f"?runs={known['first'].id},{known['second'].id}"}
-    tab.goto(f"/{page_name}{query.get(page_name, '')}")
+PAGES = (
+    "",
+    "runs",
+    "run?id={run}",
+    "compare?runs={run},{other}",
+    "doctor",
+    "about",
+    "completions?run={run}&step=3&group=2",
+    "find?run={run}&last_step=9",
+    "completion?id={completion}",
+    "prompt?id={completion}",
+    "replay?run={run}&weight:correctness=0.5",
+)
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_no_page_has_a_serious_accessibility_finding(
+    tab: Any, own: Database, known: dict[str, Run], page_name: str
+) -> None:
+    with own.reading() as connection:
+        found, _ = finding.list_completions(connection, known["first"].id, CompletionFilter(limit=1))
+    names = {"run": known["first"].id, "other": known["second"].id, "completion": found[0].id}
+    tab.goto(f"/{page_name.format(**names)}")
     expect(tab.get_by_role("heading", level=1)).to_be_visible()
     expect(tab.locator(".skeleton")).to_have_count(0)
     for colours in ("light", "dark"):
