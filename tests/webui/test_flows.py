@@ -29,6 +29,17 @@ SHIFTS = """window.shift = 0; new PerformanceObserver(list => {
 }).observe({type: "layout-shift"})"""
 
 
+# An outline or a ring, on the element or on the frame that a control draws around its input.
+SHOWS_FOCUS = """() => {
+  if (document.activeElement === document.body) return true;
+  for (let node = document.activeElement, up = 0; node && up < 5; node = node.parentElement, up++) {
+    const style = getComputedStyle(node);
+    if ((style.outlineStyle !== "none" && parseFloat(style.outlineWidth)) || style.boxShadow !== "none") return true;
+  }
+  return false;
+}"""
+
+
 @pytest.fixture(scope="module")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("flows")
@@ -118,6 +129,33 @@ def test_a_launch_from_the_page_equals_the_command_it_shows(tab: Any, own: Datab
     assert by_page.config.target_modules == ("q_proj", "v_proj")
     tab.get_by_role("button", name="Cancel run").click()
     expect(tab.get_by_role("heading", level=1)).to_contain_text("Cancelled")
+
+
+@pytest.mark.skipif(not stack_report().can_train, reason="nothing can be launched without the training stack")
+def test_a_run_is_launched_and_cancelled_with_the_keyboard_alone(tab: Any, own: Database) -> None:
+    tab.goto("/")
+    expect(tab.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    expect(tab.locator("#launch-run")).to_be_enabled()
+    tab_to(tab, "#field-name input, #field-name textarea")
+    tab.keyboard.type("by keyboard")
+    tab_to(tab, "#launch-run", most=3)
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(re.compile(r"/run\?id=\w+"))
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("by keyboard")
+    assert newest(own).name == "by keyboard"
+    tab_to(tab, "[data-trigger=stop]")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("Cancelled")
+
+
+def tab_to(tab: Any, wanted: str, most: int = 60) -> None:
+    """Presses Tab until what is wanted has the focus; on the way every stop shows that it has it."""
+    for _ in range(most):
+        tab.keyboard.press("Tab")
+        assert tab.evaluate(SHOWS_FOCUS), tab.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        if tab.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return
+    pytest.fail(f"{wanted} was not reached")
 
 
 def test_a_preset_and_pasted_json_fill_the_form(tab: Any) -> None:

@@ -38,7 +38,12 @@ Form = dict[str, Component]
 def build(app: gr.Blocks, services: Services) -> None:
     frame("Launch")
     with page_body():
-        still(title("Launch a run", "Choose what to train and on what; see where every byte of memory will go."))
+        still(
+            title(
+                "Launch a run",
+                "Filled in for a first run: launch it as it is, or change anything and see where the memory goes.",
+            )
+        )
         notice = live(elem_id="notice")
         with gr.Row(elem_classes="split", equal_height=False):
             with gr.Column(elem_classes="form-side", scale=6, min_width=320):
@@ -71,16 +76,8 @@ def build(app: gr.Blocks, services: Services) -> None:
 
 
 def _plan_side(services: Services) -> dict[str, Any]:
-    """The memory plan, and below it what launches the run."""
+    """What launches the run, in sight from the start, and below it the memory plan."""
     panels: dict[str, Any] = {}
-    with gr.Row(elem_classes="title-line"):
-        still("<h2>Memory plan</h2>")
-        panels["best"] = gr.Button(words("Best settings for this GPU"), size="sm", scale=0, elem_id="best-settings")
-    panels["chosen"] = live(elem_id="best-reasons")
-    panels["plan"] = live(skeleton(6), elem_id="plan")
-    panels["errors"] = live(elem_id="errors")
-    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
-    panels["same"] = live(elem_id="same")
     panels["name"] = gr.Textbox(
         label=words("Name"),
         max_lines=1,
@@ -101,6 +98,14 @@ def _plan_side(services: Services) -> dict[str, Any]:
         visible=not services.read_only,
     )
     panels["outcome"] = live(elem_id="outcome")
+    with gr.Row(elem_classes="title-line"):
+        still("<h2>Memory plan</h2>")
+        panels["best"] = gr.Button(words("Best settings for this GPU"), size="sm", scale=0, elem_id="best-settings")
+    panels["chosen"] = live(elem_id="best-reasons")
+    panels["plan"] = live(skeleton(6), elem_id="plan")
+    panels["errors"] = live(elem_id="errors")
+    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
+    panels["same"] = live(elem_id="same")
     return panels
 
 
