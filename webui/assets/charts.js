@@ -299,7 +299,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
   new MutationObserver(() => draw(true)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   const update = () => {
     if (!props.value) return;
-    take(props.value);
+    take(JSON.parse(props.value)); // as text: what Gradio hands over as objects is slow to read
     draw(false);
   };
   watch("value", update);

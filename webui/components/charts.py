@@ -3,7 +3,8 @@
 `charts.js` keeps what it was sent: a run's source names the last step the page has (`after`) and carries newer ones.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,6 +87,7 @@ def run_charts(run: Run, history: History, after: int = 0) -> dict[str, Any]:
 def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
     """One chart a figure with a line for each run."""
     styles = run_styles([run for run, _ in shown])
+    drawn = {figure.column for figure in FIGURES}
     charts = [
         Chart(
             figure.column,
@@ -97,7 +99,15 @@ def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
         )
         for figure in FIGURES
     ]
-    return {"charts": [asdict(chart) for chart in charts], "sources": [source(run, past) for run, past in shown]}
+    return {
+        "charts": [asdict(chart) for chart in charts],
+        "sources": [source(run, past, only=drawn) for run, past in shown],
+    }
+
+
+def as_text(charts: dict[str, Any]) -> str:
+    """What the browser is sent: Gradio wraps every list of an object that it passes on, and reading those is slow."""
+    return json.dumps(charts, separators=(",", ":"))
 
 
 def run_colour(run_id: str) -> str:
@@ -115,8 +125,8 @@ def run_styles(runs: Sequence[Run]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return styles
 
 
-def source(run: Run, history: History, after: int = 0) -> dict[str, Any]:
-    """A run's columns at the steps of its chart; after a given step only the newer ones."""
+def source(run: Run, history: History, after: int = 0, only: Collection[str] = ()) -> dict[str, Any]:
+    """A run's columns at the steps of its chart; after a given step only the newer ones. `only`: columns to send."""
     steps = [step for step in history.drawn if step.number > after]
     columns = {name for step in history.steps[-1:] + history.steps[:1] for name in step.metrics}
     values = {name: [step.metrics.get(name) for step in steps] for name in sorted(columns)}
@@ -125,7 +135,11 @@ def source(run: Run, history: History, after: int = 0) -> dict[str, Any]:
     values["speed"] = [_speed(step) for step in steps]
     values["step_seconds"] = [sum(step.seconds.values()) for step in steps]
     values["memory"] = [_gib(max(step.memory.values(), default=0)) for step in steps]
-    rounded = {name: [None if value is None else float(f"{value:.5g}") for value in ys] for name, ys in values.items()}
+    rounded = {
+        name: [None if value is None else float(f"{value:.5g}") for value in ys]
+        for name, ys in values.items()
+        if not only or name in only
+    }
     return {
         "id": run.id,
         "name": run.name,
