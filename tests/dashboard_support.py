@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from core.settings import PROJECT
+from core.settings import PROJECT, load_settings
+from core.store import Database, open_database
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
@@ -49,6 +50,19 @@ def browsing(chromium_path: str | None) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
         yield browser
         browser.close()
+
+
+def database_of(home: Path) -> Iterator[Database]:
+    """A fixture in any scope: the database of the state folder that `home` is there."""
+    opened = open_database(load_settings({"GROUPER_HOME": str(home)}).database_url)
+    yield opened
+    opened.close()
+
+
+def dashboard_of(home: Path, runs: dict[str, str]) -> Iterator[str]:
+    """A fixture in any scope: the address of a dashboard over `home`, where `runs` are by then."""
+    with serving(home) as address:
+        yield address
 
 
 def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

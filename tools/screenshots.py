@@ -1,6 +1,6 @@
 """Pictures of every page, empty, busy, failed and full, on a desktop and a phone, light and dark: `make screenshots`.
 
-    python tools/screenshots.py [FOLDER]        the folder is build/screenshots when none is named
+    python tools/screenshots.py [FOLDER [STATE]...]     build/screenshots and every state when none is named
 
 The runs in them are made up. Says what is wider than its screen or cut off, and ends with 1 when anything is.
 """
@@ -15,13 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "webui")]
 
 from dashboard_support import browsing, serving  # noqa: E402
-from samples import STEPS, add_run, end_run  # noqa: E402
+from samples import STEPS, add_run, add_tokenizer, end_run, spoken  # noqa: E402
 
 from core.runs import Failure, RunStatus  # noqa: E402
 from core.settings import load_settings  # noqa: E402
-from core.store import Database, annotating, lifecycle, open_database  # noqa: E402
+from core.store import Database, annotating, finding, lifecycle, open_database, recording, remarks  # noqa: E402
+from core.store.wanted import CompletionFilter  # noqa: E402
 
+ANSWER = "There are 3 boxes with 4 apples each.\nThree times four is 12.\n<answer>12</answer>"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+STATES = ("empty", "busy", "failed", "full")
 SETTLED_MS = 900  # after the last panel came: curves are drawn, transitions are over
 FAILURE = Failure(
     "out-of-memory",
@@ -54,6 +57,12 @@ def empty(database: Database) -> dict[str, str]:
         "compare": "compare",
         "doctor": "doctor",
         "about": "about",
+        "completions": "completions",
+        "find": "find",
+        "flagged": "find?flagged=1",
+        "replay": "replay",
+        "completion": "completion?id=1",
+        "prompt": "prompt?id=1",
     }
 
 
@@ -64,6 +73,7 @@ def busy(database: Database) -> dict[str, str]:
     with database.writing() as connection:
         lifecycle.enqueue(connection, running.config, "waiting run")
     pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor": "doctor"}
+    pages |= {"completions": f"completions?run={running.id}", "replay": f"replay?run={running.id}"}
     return {**pages, "compare": f"compare?runs={running.id},{other.id}"}
 
 
@@ -73,6 +83,9 @@ def failed(database: Database) -> dict[str, str]:
     lost = add_run(database, "lost run", 0)
     end_run(database, lost, RunStatus.LOST, Failure("worker-lost", "The worker is gone.", "Resume the run."))
     pages = {"launch": "?like=nobody", "runs": "runs", "run": f"run?id={run.id}"}
+    pages |= {"completions": f"completions?run={lost.id}", "completions-unknown": "completions?run=nobody"}
+    pages |= {"find": f"find?run={run.id}&min_reward=lots", "find-nothing": f"find?run={run.id}&search=nothing"}
+    pages |= {"replay": f"replay?run={run.id}&weight:correctness=much"}
     return {**pages, "compare": f"compare?runs={run.id},{lost.id}"}
 
 
@@ -92,7 +105,34 @@ def full(database: Database) -> dict[str, str]:
             lifecycle.move(connection, waiting.id, RunStatus.CANCELLED)
     chosen = ",".join(run.id for run in runs)
     pages = {"launch": f"?like={runs[0].id}", "runs": "runs?sort=-reward", "run": f"run?id={runs[0].id}"}
-    return {**pages, "compare": f"compare?runs={chosen}"}
+    return {**pages, "compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
+
+
+def read(database: Database, run_id: str) -> dict[str, str]:
+    """The pages about completions of a run that has many, and of one whose tokens were measured."""
+    said = add_run(database, "measured tokens", 0)
+    with database.writing() as connection:
+        for number, text in enumerate((ANSWER, ANSWER.replace("12", "thirteen")), start=1):
+            recording.record_step(connection, said.id, spoken(number, text))
+    end_run(database, said, RunStatus.COMPLETED)
+    with database.writing() as connection:
+        oldest = CompletionFilter(sort="oldest", limit=1)
+        (first,), _ = finding.list_completions(connection, run_id, oldest)
+        (token,), _ = finding.list_completions(connection, said.id, oldest)
+        remarks.flag(connection, first.id, True)
+        remarks.set_tags(connection, first.id, ["look again", "odd"])
+        remarks.write_note(connection, first.id, "The check may be wrong here.")
+    return {
+        "completions": f"completions?run={run_id}&step=3",
+        "completions-group": f"completions?run={run_id}&step=3&group=2",
+        "find": f"find?run={run_id}&search=And&last_step=20",
+        "find-evidence": f"find?run={run_id}&evidence=short",
+        "flagged": "find?flagged=1",
+        "completion": f"completion?id={first.id}",
+        "completion-tokens": f"completion?id={token.id}&measure=difference",
+        "prompt": f"prompt?id={first.id}&a={first.id}",
+        "replay": f"replay?run={run_id}&weight:correctness=0.5&function:format=has_one_answer",
+    }
 
 
 def main() -> int:
@@ -102,9 +142,10 @@ def main() -> int:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     problems: list[str] = []
     with browsing(chromium) as browser:
-        for state in (empty, busy, failed, full):
+        for state in (each for each in (empty, busy, failed, full) if each.__name__ in (sys.argv[2:] or STATES)):
             with tempfile.TemporaryDirectory() as home:
                 database = open_database(load_settings({"GROUPER_HOME": home}).database_url)
+                add_tokenizer(Path(home))
                 pages = state(database)
                 database.close()
                 with serving(Path(home)) as address:

@@ -7,6 +7,7 @@ import gradio as gr
 
 from webui.components.live import ASSETS, asset
 from webui.download import export_route
+from webui.language import LANGUAGES
 from webui.pages import (
     about,
     compare,
@@ -22,7 +23,7 @@ from webui.pages import (
     runs,
 )
 from webui.services import Services
-from webui.theme import grouper_theme
+from webui.theme import STYLES, grouper_theme
 
 # Launch is at the root; these have an address each.
 PAGES: tuple[tuple[str, str, Any], ...] = (
@@ -58,10 +59,11 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "theme": grouper_theme(),
-        "css_paths": ASSETS / "grouper.css",
-        "head": f"<script>{asset('grouper.js')}</script>",
+        "css_paths": [ASSETS / "styles" / f"{name}.css" for name in STYLES],
+        "head": f"<script>{asset('words.js')}</script><script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": [],
+        "i18n": LANGUAGES,
         "run_history": False,
         "show_error": False,
         "ssr_mode": False,

@@ -29,6 +29,7 @@ from core.runs import Completion, Group, RewardScore, RunStatus, Step
 from core.settings import PROJECT, load_settings
 from core.store import Database, lifecycle, open_database, recording
 from core.store.listing import RunFilter
+from webui.bench_browser import first_content
 from webui.pages import compare, run, runs
 from webui.services import open_services
 
@@ -47,6 +48,8 @@ def main(run_count: int = RUNS, step_count: int = STEPS) -> dict[str, Any]:
         found["database_bytes"] = database.path.stat().st_size
         say("Asking for the pages")
         found["server_ms"] = server_times(folder, database, ids)
+        say("Opening the pages in a browser")
+        found["browser"] = browser_times(Path(folder), ids)
         say(f"{VIEWERS} viewers of one run, for {WATCHED_S:.0f} s")
         found["viewers"] = watched(Path(folder), database, ids[0])
         database.close()
@@ -143,6 +146,18 @@ def server_times(folder: str, database: Database, ids: list[str]) -> dict[str, A
         view, _ = run.look(services, view)
     services.close()
     return {**found, **{name: round(statistics.median(taken), 1) for name, taken in live.items()}}
+
+
+def browser_times(folder: Path, ids: list[str]) -> dict[str, Any]:
+    """What a reader waits for until each page shows its content."""
+    pages = {
+        "runs": "runs",
+        "run": f"run?id={ids[0]}",
+        "compare": f"compare?runs={','.join(ids[:COMPARED])}",
+        "completions": f"completions?run={ids[0]}",
+    }
+    with dashboard(folder) as (address, _):
+        return first_content(address, pages)
 
 
 def watched(folder: Path, database: Database, run_id: str) -> dict[str, Any]:

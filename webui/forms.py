@@ -11,6 +11,7 @@ from gradio.components import Component
 
 from core.config import ENGINE_RANKS, RunConfig
 from core.errors import InvalidInput
+from webui.language import words
 
 CHOSEN_ABOVE = ("model", "gpu", "rank", "recipe")  # laid out by the page itself
 IDENTITY = ("model", "gpu", "recipe")  # what the starting values follow from
@@ -81,7 +82,7 @@ def label(name: str) -> str:
 def control(name: str) -> Component:
     """The Gradio component for a field."""
     field = form_field(name)
-    common: dict[str, Any] = {"label": field.label, "info": field.hint, "elem_id": f"field-{name}"}
+    common: dict[str, Any] = {"label": words(field.label), "info": words(field.hint), "elem_id": f"field-{name}"}
     if field.kind == "choice":
         if len(field.choices) <= 3:
             return gr.Radio(list(field.choices), **common)
@@ -89,7 +90,7 @@ def control(name: str) -> Component:
     if field.kind == "switch":
         return gr.Checkbox(**common)
     if field.kind in ("integer", "number"):
-        placeholder = "automatic" if field.optional else None
+        placeholder = words("automatic") if field.optional else None
         return gr.Number(precision=0 if field.kind == "integer" else None, placeholder=placeholder, **common)
     return gr.Textbox(lines=2 if field.kind == "list" else 1, max_lines=4, **common)
 

@@ -31,6 +31,16 @@ def esc(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
+def own(text: object) -> str:
+    """A name, or words of a person or a model: the same in every language."""
+    return f'<span translate="no">{esc(text)}</span>'
+
+
+def sentence(text: object) -> str:
+    """A sentence made elsewhere, in English where no catalogue has it."""
+    return f'<span lang="en">{worded(str(text))}</span>'
+
+
 def worded(text: str) -> str:
     """Escaped text in which `commands and fields` are set as code."""
     return CODE.sub(r"<code>\1</code>", esc(text))
@@ -80,7 +90,7 @@ def progress_bar(done: int, total: int, label: str) -> str:
 
 def panel(kind: str, title: str, *paragraphs: str, details: str = "") -> str:
     """A calm box: what happened, why, what to do; `kind` is "error", "notice" or "good". Text in, HTML out."""
-    body = "".join(f"<p>{esc(text)}</p>" for text in paragraphs if text)
+    body = "".join(f'<p lang="en">{esc(text)}</p>' for text in paragraphs if text)
     more = copyable("Details", details) if details else ""
     role = "alert" if kind == "error" else "note"
     return f'<section class="panel-box {esc(kind)}" role="{role}"><h3>{esc(title)}</h3>{body}{more}</section>'
@@ -104,7 +114,7 @@ def failure_panel(failure: Failure | None, status: RunStatus) -> str:
 
 def empty_state(title: str, text: str, action: str = "", href: str = "") -> str:
     button = f'<a class="main-button" href="{esc(href)}">{esc(action)}</a>' if action else ""
-    return f'<section class="empty"><h2>{esc(title)}</h2><p>{esc(text)}</p>{button}</section>'
+    return f'<section class="empty"><h2>{esc(title)}</h2><p lang="en">{esc(text)}</p>{button}</section>'
 
 
 def skeleton(lines: int = 3) -> str:

@@ -1,6 +1,6 @@
 """The look of Gradio's own controls: neutral greys, one accent, the system's type.
 
-Gradio writes these as CSS variables; everything else, light and dark, is in assets/grouper.css.
+Gradio writes these as CSS variables; everything else, light and dark, is in assets/styles, joined as STYLES has them.
 """
 
 from gradio.themes import Base
@@ -17,6 +17,22 @@ GREY = Color(
 )  # fmt: skip
 SYSTEM = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+# assets/styles/NAME.css; a later one may change what an earlier one says.
+STYLES = (
+    "tokens",
+    "frame",
+    "pieces",
+    "tables",
+    "acting",
+    "run",
+    "bars",
+    "answers",
+    "compare",
+    "launch",
+    "phone",
+    "checks",
+    "finder",
+)
 
 
 def grouper_theme() -> Base:

@@ -125,7 +125,7 @@ def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, setting: Setting) ->
     if lever == "kv_asleep_in_update" and on_gpu and engine and not value:
         yield {lever: True}
     elif lever == "head" and value == "plain":
-        yield {lever: "fused" if on_gpu else "frozen"}
+        yield {lever: "fused" if on_gpu else "chunked"}
     elif (lever == "gradient_checkpointing" and not value) or (lever == "packed" and not value):
         yield {lever: True}
     elif lever == "gpu_memory_utilization" and on_gpu and engine and setting.kv_cache_bytes is None:

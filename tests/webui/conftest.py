@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_support import browsing, serving
+from dashboard_support import browsing, dashboard_of, database_of
 from samples import HOSTILE, STEPS, add_run, end_run
 
 from core.runs import Failure, RunStatus
-from core.settings import load_settings
-from core.store import Database, open_database
+from core.store import Database
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +18,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("grouper")
 
 
-@pytest.fixture(scope="session")
-def database(home: Path) -> Iterator[Database]:
-    opened = open_database(load_settings({"GROUPER_HOME": str(home)}).database_url)
-    yield opened
-    opened.close()
+database = pytest.fixture(scope="session")(database_of)
+dashboard = pytest.fixture(scope="session")(dashboard_of)
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +37,6 @@ def runs(database: Database) -> dict[str, str]:
     end_run(database, failed, RunStatus.FAILED, failure)
     running = add_run(database, "running run", 23)
     return {"finished": finished.id, "failed": failed.id, "running": running.id}
-
-
-@pytest.fixture(scope="session")
-def dashboard(home: Path, runs: dict[str, str]) -> Iterator[str]:
-    """The address of a dashboard over these runs."""
-    with serving(home) as address:
-        yield address
 
 
 @pytest.fixture(scope="session")

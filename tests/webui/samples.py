@@ -1,13 +1,16 @@
 """Runs written through the store as a worker would write them."""
 
+import json
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 from core.config import make_config
 from core.processes import identify
 from core.runs import Completion, Failure, Group, LoadPhase, RewardScore, Run, RunStatus, Step
 from core.store import Database, browsing, lifecycle, recording
+from core.tokens import LETTERS
 
 GROUPS, GROUP_SIZE, STEPS = 4, 8, 40
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> **bold** ${1 + 1} {{value}}"
@@ -79,6 +82,29 @@ def _completion(index: int, total: int, skill: float, chance: random.Random, ext
         token_ids=(1, 2),
         logprobs=(-0.1, -0.2),
     )
+
+
+def spoken(number: int, text: str) -> Step:
+    """A step of one group in which `text`, one token a byte, stands beside a calm answer; its tokens are measured."""
+    chance = random.Random(number)
+    ids = tuple(text.encode("utf-8", "backslashreplace")[:3000])
+    logprobs = tuple(-chance.random() for _ in ids)
+    trainer = tuple(value - 0.1 for value in logprobs)
+    one = Completion(
+        0, text, "stop", 1.0, 0.5, (RewardScore("correctness", None, text[:200]),), len(ids), ids, logprobs, trainer
+    )
+    other = Completion(1, "calm", "stop", 0.0, -0.5, (), 4, tuple(b"calm"), (-0.1,) * 4)
+    return Step(
+        number, {}, {}, {}, (Group(0, text[:2000] or "prompt", (1,), {text[:50] or "name": text[:50]}, (one, other)),)
+    )
+
+
+def add_tokenizer(home: Path) -> None:
+    """The built-in model's tokenizer where a run looks for it: one token a byte."""
+    model = home / "models" / "smollm2-135m"
+    model.mkdir(parents=True)
+    document = {"model": {"vocab": LETTERS}, "decoder": {"type": "ByteLevel"}, "added_tokens": []}
+    (model / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 def add_run(database: Database, name: str, upto: int, extra: str = "", **values: Any) -> Run:

@@ -1,26 +1,22 @@
 """The completion browser in a real browser: every way through it, and completions that try to be more than text."""
 
 import json
-import random
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from corpus import HOSTILE
-from dashboard_support import serving
+from dashboard_support import dashboard_of, database_of
 from playwright.sync_api import expect
-from samples import STEPS, add_run, end_run
+from samples import STEPS, add_run, add_tokenizer, end_run, spoken
 
 from core.config import make_config
-from core.runs import Completion, Group, Question, Reply, RewardScore, RunStatus, Step
-from core.settings import load_settings
-from core.store import Database, evaluating, finding, lifecycle, open_database, recording
+from core.runs import Question, Reply, RewardScore, RunStatus
+from core.store import Database, evaluating, finding, lifecycle, recording
 from core.store.recording import clean
 from core.store.wanted import CompletionFilter
-from core.tokens import LETTERS
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -37,18 +33,12 @@ STORED = """element => {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder with the built-in model's tokenizer: one token a byte."""
     folder = tmp_path_factory.mktemp("grouper")
-    model = folder / "models" / "smollm2-135m"
-    model.mkdir(parents=True)
-    document = {"model": {"vocab": LETTERS}, "decoder": {"type": "ByteLevel"}, "added_tokens": []}
-    (model / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    add_tokenizer(folder)
     return folder
 
 
-@pytest.fixture(scope="module")
-def database(home: Path) -> Iterator[Database]:
-    opened = open_database(load_settings({"GROUPER_HOME": str(home)}).database_url)
-    yield opened
-    opened.close()
+database = pytest.fixture(scope="module")(database_of)
+dashboard = pytest.fixture(scope="module")(dashboard_of)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +52,7 @@ def runs(database: Database) -> dict[str, str]:
         evaluating.record_answers(connection, learned.id, [*answers("<answer>3</answer>", 2), *answers("Eight.", 40)])
         evaluating.record_answers(connection, hostile, answers(HOSTILE["script"], 1))
         for number, text in enumerate(HOSTILE.values(), start=1):
-            recording.record_step(connection, hostile, hostile_step(number, text))
+            recording.record_step(connection, hostile, spoken(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)
     return {"learned": learned.id, "hostile": hostile}
 
@@ -74,26 +64,6 @@ def answers(text: str, step: int) -> list[Question]:
         for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
     )
     return [Question(place, f"What is {place}+3? {text}", {"answer": text}, (first, then)) for place in range(2)]
-
-
-def hostile_step(number: int, text: str) -> Step:
-    chance = random.Random(number)
-    ids = tuple(text.encode("utf-8", "backslashreplace")[:3000])
-    logprobs = tuple(-chance.random() for _ in ids)
-    trainer = tuple(value - 0.1 for value in logprobs)
-    one = Completion(
-        0, text, "stop", 1.0, 0.5, (RewardScore("correctness", None, text[:200]),), len(ids), ids, logprobs, trainer
-    )
-    other = Completion(1, "calm", "stop", 0.0, -0.5, (), 4, tuple(b"calm"), (-0.1,) * 4)
-    return Step(
-        number, {}, {}, {}, (Group(0, text[:2000] or "prompt", (1,), {text[:50] or "name": text[:50]}, (one, other)),)
-    )
-
-
-@pytest.fixture(scope="module")
-def dashboard(home: Path, runs: dict[str, str]) -> Iterator[str]:
-    with serving(home) as address:
-        yield address
 
 
 def ids_of(database: Database, run_id: str, **wanted: Any) -> list[int]:
@@ -181,7 +151,7 @@ def test_a_prompt_is_followed_over_steps_and_runs(page: Any, runs: dict[str, str
     page.get_by_role("link", name="This prompt over time").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A prompt over time")
     expect(page.locator("#chart svg")).to_be_visible()
-    assert page.locator("#visits tbody tr").count() > 1
+    assert page.locator("#figures tbody tr").count() > 1
     page.get_by_label("From").select_option(index=7)  # the worst of the first time it was asked
     page.get_by_role("button", name="Compare").click()
     expect(page).to_have_url(re.compile(r"a=\d+.*b=\d+"))

@@ -102,7 +102,7 @@ def test_the_filter_bar_names_what_is_chosen_and_the_address_follows() -> None:
     wanted = RunFilter(search='"><script>', recipe="gone", sort="-reward")
     html = filter_bar(wanted, {"state": [("failed", 2)], "model": [], "recipe": [("addition", 3)], "tag": []})
     assert "<script" not in html
-    assert '<option value="gone" selected>' in html
+    assert '<option value="gone" selected translate="no">' in html
     assert "Failed (2)" in html
     assert "&quot;sort&quot;: &quot;-reward&quot;, &quot;page&quot;: null" in html
     assert address(wanted, page=2) == "runs?search=%22%3E%3Cscript%3E&recipe=gone&sort=-reward&page=2"
@@ -217,7 +217,7 @@ def test_a_plan_that_fits_has_no_hatching() -> None:
 def test_what_does_not_fit_is_hatched_beyond_the_capacity() -> None:
     html = budget_bar(plan_of(8 * GIB, fits=False), "RTX 3070", ["lower <rank> to 32."])
     assert "does-not-fit" in html
-    assert "<li>Lower &lt;rank&gt; to 32.</li>" in html
+    assert "<li lang=en>Lower &lt;rank&gt; to 32.</li>" in html
     assert re.search(r'class="beyond" style="left:66.667%;width:33.333%"', html)
 
 

@@ -20,12 +20,24 @@ from samples import STEPS, add_run, end_run, sampled
 from core.jobs import stack_report
 from core.runs import Run, RunStatus
 from core.settings import PROJECT, load_settings
-from core.store import Database, browsing, lifecycle, open_database, recording
+from core.store import Database, browsing, finding, lifecycle, open_database, recording
+from core.store.wanted import CompletionFilter
 
 pytestmark = pytest.mark.browser
 SHIFTS = """window.shift = 0; new PerformanceObserver(list => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
 }).observe({type: "layout-shift"})"""
+
+
+# An outline or a ring, on the element or on the frame that a control draws around its input.
+SHOWS_FOCUS = """() => {
+  if (document.activeElement === document.body) return true;
+  for (let node = document.activeElement, up = 0; node && up < 5; node = node.parentElement, up++) {
+    const style = getComputedStyle(node);
+    if ((style.outlineStyle !== "none" && parseFloat(style.outlineWidth)) || style.boxShadow !== "none") return true;
+  }
+  return false;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +129,33 @@ def test_a_launch_from_the_page_equals_the_command_it_shows(tab: Any, own: Datab
     assert by_page.config.target_modules == ("q_proj", "v_proj")
     tab.get_by_role("button", name="Cancel run").click()
     expect(tab.get_by_role("heading", level=1)).to_contain_text("Cancelled")
+
+
+@pytest.mark.skipif(not stack_report().can_train, reason="nothing can be launched without the training stack")
+def test_a_run_is_launched_and_cancelled_with_the_keyboard_alone(tab: Any, own: Database) -> None:
+    tab.goto("/")
+    expect(tab.locator("#plan").get_by_role("status")).to_contain_text("Fits")
+    expect(tab.locator("#launch-run")).to_be_enabled()
+    tab_to(tab, "#field-name input, #field-name textarea")
+    tab.keyboard.type("by keyboard")
+    tab_to(tab, "#launch-run", most=3)
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(re.compile(r"/run\?id=\w+"))
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("by keyboard")
+    assert newest(own).name == "by keyboard"
+    tab_to(tab, "[data-trigger=stop]")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("Cancelled")
+
+
+def tab_to(tab: Any, wanted: str, most: int = 60) -> None:
+    """Presses Tab until what is wanted has the focus; on the way every stop shows that it has it."""
+    for _ in range(most):
+        tab.keyboard.press("Tab")
+        assert tab.evaluate(SHOWS_FOCUS), tab.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        if tab.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return
+    pytest.fail(f"{wanted} was not reached")
 
 
 def test_a_preset_and_pasted_json_fill_the_form(tab: Any) -> None:
@@ -277,10 +316,29 @@ def test_a_page_finds_the_server_again_after_its_restart(chromium: Any, tmp_path
     database.close()
 
 
-@pytest.mark.parametrize("page_name", ["", "runs", "run", "compare", "doctor", "about"])
-def test_no_page_has_a_serious_accessibility_finding(tab: Any, known: dict[str, Run], page_name: str) -> None:
-    query = {"run": f"?id={known['first'].id}", "compare": f"?runs={known['first'].id},{known['second'].id}"}
-    tab.goto(f"/{page_name}{query.get(page_name, '')}")
+PAGES = (
+    "",
+    "runs",
+    "run?id={run}",
+    "compare?runs={run},{other}",
+    "doctor",
+    "about",
+    "completions?run={run}&step=3&group=2",
+    "find?run={run}&last_step=9",
+    "completion?id={completion}",
+    "prompt?id={completion}",
+    "replay?run={run}&weight:correctness=0.5",
+)
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_no_page_has_a_serious_accessibility_finding(
+    tab: Any, own: Database, known: dict[str, Run], page_name: str
+) -> None:
+    with own.reading() as connection:
+        found, _ = finding.list_completions(connection, known["first"].id, CompletionFilter(limit=1))
+    names = {"run": known["first"].id, "other": known["second"].id, "completion": found[0].id}
+    tab.goto(f"/{page_name.format(**names)}")
     expect(tab.get_by_role("heading", level=1)).to_be_visible()
     expect(tab.locator(".skeleton")).to_have_count(0)
     for colours in ("light", "dark"):

@@ -17,7 +17,8 @@ def test_every_control_carries_the_fields_own_description() -> None:
     for name in RunConfig.model_fields:
         field = forms.form_field(name)
         assert field.hint == RunConfig.model_fields[name].description
-        assert forms.control(name).label == field.label
+        assert forms.control(name).label.key == field.label
+        assert forms.control(name).info.key == field.hint
 
 
 def test_a_config_survives_the_form() -> None:

@@ -4,6 +4,8 @@
 // source and a column). A source with `after` continues what is here; without it, it takes the old one's place.
 window.grouperCharts = (element, props, watch, trigger) => {
   const root = element.querySelector(".charts");
+  const { say } = grouperWords;
+  grouperWords.translate(element);
   const asked = new URL(location.href).searchParams;
   const state = { smooth: Number(asked.get("smooth")) || 0, axis: asked.get("axis") === "time" ? "time" : "step", zoom: null };
   const sources = new Map();
@@ -34,9 +36,18 @@ window.grouperCharts = (element, props, watch, trigger) => {
       else if (!old || source.after > last(old)) lost = true;
       else append(old, source);
     }
-    charts = value.charts;
+    charts = value.charts.map(said);
     if (lost) trigger("tick", { again: true });
   }
+
+  // Titles and lines in the reader's language; a line that is a run keeps the name it was given.
+  const said = (chart) => ({
+    ...chart,
+    title: say(chart.title),
+    about: say(chart.about),
+    empty: say(chart.empty || "Drawn from the first step on."),
+    lines: chart.lines.map((line) => ({ ...line, name: line.given ? line.name : say(line.name) })),
+  });
 
   const last = (source) => source.steps[source.steps.length - 1] ?? 0;
 
@@ -178,7 +189,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
   function drawOne(chart, made, rebuild) {
     made.chart = chart;
     const found = columns(chart);
-    made.box.dataset.empty = found ? "" : chart.empty || "Drawn from the first step on.";
+    made.box.dataset.empty = found ? "" : chart.empty;
     if (!found) {
       made.plot?.destroy();
       made.plot = null;
@@ -224,8 +235,8 @@ window.grouperCharts = (element, props, watch, trigger) => {
     const here = at ?? made.data[0].length - 1;
     const x = made.data[0][here];
     made.node.querySelector(".chart-at").textContent =
-      at == null ? "" : state.axis === "time" ? `after ${grouper.duration(x)}` : `step ${thin(Math.round(x))}`;
-    const said = made.lines.map((line, place) => {
+      at == null ? "" : state.axis === "time" ? say(`after ${grouper.duration(x)}`) : say(`step ${thin(Math.round(x))}`);
+    const figures = made.lines.map((line, place) => {
       const ys = made.data[place + 1];
       let value = ys[here];
       for (let back = here; value == null && back >= 0; back--) value = ys[back];
@@ -234,7 +245,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
       if (made.legend.children[place]) made.legend.children[place].lastChild.textContent = text;
       return `${line.name} ${text}`;
     });
-    if (at == null) made.box.setAttribute("aria-label", `${made.chart.title}, last step: ${said.slice(0, 8).join(", ")}`);
+    if (at == null) made.box.setAttribute("aria-label", `${made.chart.title}, ${say("last step")}: ${figures.slice(0, 8).join(", ")}`);
   }
 
   // The same figures to read or to hear, written only when somebody opens them.
@@ -252,7 +263,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
     table.className = "table";
     table.append(document.createElement("thead"), document.createElement("tbody"));
     const title = ([chart, line]) => (chart.lines.length > 1 ? `${chart.title}: ${line.name}` : chart.title);
-    table.tHead.append(row([cell("th", "Step"), ...lines.map((each) => cell("th", title(each)))]));
+    table.tHead.append(row([cell("th", say("Step")), ...lines.map((each) => cell("th", title(each)))]));
     source.steps.forEach((step, at) =>
       table.tBodies[0].append(row([cell("th", step), ...lines.map(([chart, line]) => cell("td", figure(source.values[line.column]?.[at], chart.unit)))])),
     );
@@ -288,7 +299,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
   new MutationObserver(() => draw(true)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   const update = () => {
     if (!props.value) return;
-    take(props.value);
+    take(JSON.parse(props.value)); // as text: what Gradio hands over as objects is slow to read
     draw(false);
   };
   watch("value", update);

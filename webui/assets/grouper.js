@@ -1,5 +1,7 @@
 // What the pages need in the browser: redrawing only what changed, running clocks, and clicks inside tables.
 window.grouper = (() => {
+  const { say } = grouperWords;
+
   // Brings `old` to the shape of `fresh` and leaves alone what the reader did: opened panels, scroll, focus.
   function morph(old, fresh) {
     if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || key(old) !== key(fresh)) {
@@ -45,6 +47,7 @@ window.grouper = (() => {
     const draw = () => {
       const fresh = document.createElement("div");
       fresh.innerHTML = props.value ?? "";
+      grouperWords.translate(fresh);
       morphChildren(target, fresh);
       remember(target);
       follow(target);
@@ -130,7 +133,7 @@ window.grouper = (() => {
     if (all) all.checked = boxes.length > 0 && boxes.every((box) => box.checked);
     bar.classList.toggle("shown", picked.size > 0);
     bar.inert = picked.size === 0;
-    bar.querySelector("[data-count]").textContent = picked.size === 1 ? "1 run selected" : `${picked.size} runs selected`;
+    bar.querySelector("[data-count]").textContent = say(picked.size === 1 ? "1 run selected" : `${picked.size} runs selected`);
     const compare = bar.querySelector("[data-compare]");
     if (compare) compare.href = `compare?runs=${[...picked].slice(0, 20).join(",")}`;
   }
@@ -139,8 +142,9 @@ window.grouper = (() => {
   function confirmed(question, verb) {
     const dialog = document.createElement("dialog");
     dialog.className = "ask";
-    dialog.innerHTML = '<form method="dialog"><p></p><div><button value="" class="small-button">Keep</button><button value="yes" class="main-button danger"></button></div></form>';
+    dialog.innerHTML = '<form method="dialog"><p></p><div><button value="" class="small-button keep"></button><button value="yes" class="main-button danger"></button></div></form>';
     dialog.querySelector("p").textContent = question;
+    dialog.querySelector(".keep").textContent = say("Keep");
     dialog.querySelector(".danger").textContent = verb;
     document.querySelector(".gradio-container").append(dialog);
     dialog.showModal();
@@ -231,16 +235,16 @@ window.grouper = (() => {
     const text = button.parentElement.querySelector("pre");
     if (!navigator.clipboard) return getSelection().selectAllChildren(text); // only secure pages may write to it
     await navigator.clipboard.writeText(text.textContent);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
+    button.textContent = say("Copied");
+    setTimeout(() => (button.textContent = say("Copy")), 1500);
   }
 
   // Copies what is stored, where the page shows signs for what cannot be seen.
   async function copyExactly(button) {
     if (!navigator.clipboard) return;
     await navigator.clipboard.writeText(JSON.parse(button.dataset.copyText));
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
+    button.textContent = say("Copied");
+    setTimeout(() => (button.textContent = say("Copy")), 1500);
   }
 
   // A form's address holds only what was asked.
@@ -256,13 +260,13 @@ window.grouper = (() => {
   }
 
   function ago(seconds, at) {
-    if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s ago`;
-    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+    if (seconds < 60) return say(`${Math.max(0, Math.floor(seconds))} s ago`);
+    if (seconds < 3600) return say(`${Math.floor(seconds / 60)} min ago`);
+    if (seconds < 86400) return say(`${Math.floor(seconds / 3600)} h ago`);
     const date = new Date(at * 1000);
     const shown = { day: "numeric", month: "short" };
     if (date.getFullYear() !== new Date().getFullYear()) shown.year = "numeric";
-    return date.toLocaleDateString("en-GB", shown);
+    return date.toLocaleDateString(grouperWords.language === "en" ? "en-GB" : grouperWords.language, shown);
   }
 
   // Clocks count from the server's time, so that a wrong clock in the browser does no harm.

@@ -35,15 +35,17 @@ def budget_bar(plan: Plan, device: str, advice: Sequence[str] = (), doubt: str =
     bars = "".join(_phase_bar(phase, plan, scale) for phase in plan.phases)
     return (
         f'<section class="budget {verdict}" aria-label="Memory plan">'
-        f'<p class="verdict" role="status">{esc(plan.sentence)}</p>{_advice(advice)}'
+        f'<p class="verdict" role="status" lang="en">{esc(plan.sentence)}</p>{_advice(advice)}'
         f"{bars}{_axis(plan.capacity_bytes, scale, device)}{legend(_largest(plan))}"
-        f'{_cache(plan)}<p class="soft">{esc(doubt)}</p>{_table(plan)}</section>'
+        f'{_cache(plan)}<p class="soft" lang="en">{esc(doubt)}</p>{_table(plan)}</section>'
     )
 
 
 def _advice(advice: Sequence[str]) -> str:
     return (
-        f'<ul class="advice">{"".join(f"<li>{esc(capitalised(text))}</li>" for text in advice)}</ul>' if advice else ""
+        f'<ul class="advice">{"".join(f"<li lang=en>{esc(capitalised(text))}</li>" for text in advice)}</ul>'
+        if advice
+        else ""
     )
 
 
@@ -74,7 +76,7 @@ def _axis(capacity: int, scale: int, device: str) -> str:
     left = capacity / scale
     side = "right" if left > 0.5 else "left"
     return (
-        f'<div class="bar-axis"><span class="{side}" style="left:{left:.3%}">'
+        f'<div class="bar-axis"><span class="{side}" style="left:{left:.3%}" translate="no">'
         f"{esc(device)}: {gib(capacity)}</span></div>"
     )
 
@@ -95,7 +97,7 @@ def _table(plan: Plan) -> str:
     """Every line of every phase with the formula that gave it."""
     rows = "".join(
         f'<tr><th scope="row">{esc(capitalised(line.name))}</th><td class="soft">{esc(phase.name)}</td>'
-        f'<td class="number">{gib(line.bytes)}</td><td class="soft">{esc(line.formula)}</td></tr>'
+        f'<td class="number">{gib(line.bytes)}</td><td class="soft" lang="en">{esc(line.formula)}</td></tr>'
         for phase in plan.phases
         for line in phase.lines
     )

@@ -3,7 +3,8 @@
 `charts.js` keeps what it was sent: a run's source names the last step the page has (`after`) and carries newer ones.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from core.runs import Run, Step
 from core.store.history import History
 from core.units import GIB
 
-# Okabe-Ito, see grouper.css. A run keeps the colour that its id gives it.
+# Okabe-Ito, see assets/styles/tokens.css. A run keeps the colour that its id gives it.
 COLOURS = ("--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3))
 PHASE_COLOURS = {"generate": "--series-1", "sync": "--series-5", "reward": "--series-3", "update": "--series-2"}
@@ -30,6 +31,7 @@ class Line:
     dash: tuple[int, ...] = ()
     main: bool = False
     level: float | None = None
+    given: bool = False  # its name is a run's or a reward function's: the same in every language
 
 
 @dataclass(frozen=True)
@@ -85,18 +87,27 @@ def run_charts(run: Run, history: History, after: int = 0) -> dict[str, Any]:
 def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
     """One chart a figure with a line for each run."""
     styles = run_styles([run for run, _ in shown])
+    drawn = {figure.column for figure in FIGURES}
     charts = [
         Chart(
             figure.column,
             "Seconds a step" if figure.column == "step_seconds" else figure.title,
-            tuple(Line(run.id, figure.column, run.name, *styles[run.id], main=True) for run, _ in shown),
+            tuple(Line(run.id, figure.column, run.name, *styles[run.id], main=True, given=True) for run, _ in shown),
             figure.unit,
             figure.about,
             "None of these runs has measured this.",
         )
         for figure in FIGURES
     ]
-    return {"charts": [asdict(chart) for chart in charts], "sources": [source(run, past) for run, past in shown]}
+    return {
+        "charts": [asdict(chart) for chart in charts],
+        "sources": [source(run, past, only=drawn) for run, past in shown],
+    }
+
+
+def as_text(charts: dict[str, Any]) -> str:
+    """What the browser is sent: Gradio wraps every list of an object that it passes on, and reading those is slow."""
+    return json.dumps(charts, separators=(",", ":"))
 
 
 def run_colour(run_id: str) -> str:
@@ -114,8 +125,8 @@ def run_styles(runs: Sequence[Run]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return styles
 
 
-def source(run: Run, history: History, after: int = 0) -> dict[str, Any]:
-    """A run's columns at the steps of its chart; after a given step only the newer ones."""
+def source(run: Run, history: History, after: int = 0, only: Collection[str] = ()) -> dict[str, Any]:
+    """A run's columns at the steps of its chart; after a given step only the newer ones. `only`: columns to send."""
     steps = [step for step in history.drawn if step.number > after]
     columns = {name for step in history.steps[-1:] + history.steps[:1] for name in step.metrics}
     values = {name: [step.metrics.get(name) for step in steps] for name in sorted(columns)}
@@ -124,7 +135,11 @@ def source(run: Run, history: History, after: int = 0) -> dict[str, Any]:
     values["speed"] = [_speed(step) for step in steps]
     values["step_seconds"] = [sum(step.seconds.values()) for step in steps]
     values["memory"] = [_gib(max(step.memory.values(), default=0)) for step in steps]
-    rounded = {name: [None if value is None else float(f"{value:.5g}") for value in ys] for name, ys in values.items()}
+    rounded = {
+        name: [None if value is None else float(f"{value:.5g}") for value in ys]
+        for name, ys in values.items()
+        if not only or name in only
+    }
     return {
         "id": run.id,
         "name": run.name,
@@ -144,7 +159,7 @@ def _one_run(figure: Figure, run: Run, functions: Sequence[str]) -> Chart:
     empty = ""
     if figure.column == "reward":
         parts = enumerate(functions, start=1)
-        lines += tuple(line(name, _function(name), place, dash=(7, 4)) for place, name in parts)
+        lines += tuple(line(name, _function(name), place, dash=(7, 4), given=True) for place, name in parts)
     elif figure.column == "completions/mean_length":
         ends = (line("completions/max_length", "Longest", 1), line("completions/min_length", "Shortest", 2))
         lines = (line(figure.column, "Mean", 0, main=True), *ends)

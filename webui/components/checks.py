@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from core.jobs import Check
 from core.troubles import Trouble
 from core.units import duration
-from webui.present import esc, worded
+from webui.present import esc, sentence
 
 # State -> (word, the status whose colour and icon it shares, icon)
 STATES = {
@@ -21,14 +21,14 @@ def checks_view(checks: Sequence[Check], verdict: str) -> str:
     """The verdict in a sentence, then every check with its state, finding, time and remedy."""
     rows = "".join(_row(check) for check in checks)
     return (
-        f'<section class="card" aria-label="Checks"><p class="verdict" role="status">{esc(verdict)}</p>'
+        f'<section class="card" aria-label="Checks"><p class="verdict" role="status" lang="en">{esc(verdict)}</p>'
         f'<ul class="checks">{rows}</ul></section>'
     )
 
 
 def versions_table(versions: Mapping[str, str]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{esc(name)}</th><td class="mono">{esc(version)}</td></tr>'
+        f'<tr><th scope="row" translate="no">{esc(name)}</th><td class="mono">{esc(version)}</td></tr>'
         for name, version in versions.items()
     )
     return f'<table class="table"><tbody>{rows}</tbody></table>'
@@ -39,9 +39,9 @@ def known_failures(troubles: Sequence[Trouble]) -> str:
     ordered = sorted(troubles, key=lambda known: not known.classic)
     return "".join(
         f'<details class="fold" data-key="trouble-{esc(known.kind)}"{" open" if known.classic else ""}>'
-        f"<summary>{esc(known.title)}</summary>"
-        f'<div class="trouble"><p>{worded(known.cause)}</p>'
-        f"<p><b>What to do.</b> {worded(known.general)}</p></div></details>"
+        f"<summary lang=en>{esc(known.title)}</summary>"
+        f'<div class="trouble"><p>{sentence(known.cause)}</p>'
+        f"<p><b>What to do.</b> {sentence(known.general)}</p></div></details>"
         for known in ordered
     )
 
@@ -49,10 +49,10 @@ def known_failures(troubles: Sequence[Trouble]) -> str:
 def _row(check: Check) -> str:
     word, tone, icon = STATES[check.state]
     seconds = f'<span class="soft number">{duration(check.seconds)}</span>' if check.seconds >= 0.1 else ""
-    remedy = f'<p class="remedy">{worded(check.remedy)}</p>' if check.remedy and check.state != "ok" else ""
+    remedy = f'<p class="remedy">{sentence(check.remedy)}</p>' if check.remedy and check.state != "ok" else ""
     return (
         f'<li data-key="check-{esc(check.name)}"><span class="chip {tone}"><svg viewBox="0 0 16 16" aria-hidden="true" '
         'fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">'
-        f"{icon}</svg>{word}</span><div><b>{esc(check.name[:1].upper() + check.name[1:])}</b>"
-        f"<p>{worded(check.message)}</p>{remedy}</div>{seconds}</li>"
+        f"{icon}</svg>{word}</span><div><b lang=en>{esc(check.name[:1].upper() + check.name[1:])}</b>"
+        f"<p>{sentence(check.message)}</p>{remedy}</div>{seconds}</li>"
     )

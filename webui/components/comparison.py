@@ -11,7 +11,7 @@ from webui.components.charts import run_styles
 from webui.components.completions import completion_card
 from webui.components.config_panel import written
 from webui.components.status_chip import status_chip
-from webui.present import NOTHING, esc, folded, reward
+from webui.present import NOTHING, esc, folded, own, reward
 
 MOST_RUNS = 20
 LAST_STEPS = 5  # final figures are means over these, for one step says little
@@ -26,13 +26,14 @@ def picker(shown: Sequence[Run], others: Sequence[Run], step: int | None, prompt
     }
     styles = run_styles(shown)
     chips = "".join(
-        f'<li data-key="{esc(run.id)}">{swatch(*styles[run.id])}<a href="run?id={esc(run.id)}">{esc(run.name)}</a>'
+        f'<li data-key="{esc(run.id)}">{swatch(*styles[run.id])}<a href="run?id={esc(run.id)}">{own(run.name)}</a>'
         f'{status_chip(run.status)}<button type="button" data-trigger="clear" data-id="{esc(run.id)}" '
         f'aria-label="Leave out {esc(run.name)}">×</button></li>'
         for run in shown
     )
     options = "".join(
-        f'<option value="{esc(run.id)}">{esc(run.name)} · {esc(run.config.recipe)} · rank {run.config.rank}</option>'
+        f'<option value="{esc(run.id)}" translate="no">{esc(run.name)} · {esc(run.config.recipe)} · '
+        f"rank {run.config.rank}</option>"
         for run in others
     )
     add = (
@@ -82,7 +83,7 @@ def said_side_by_side(shown: Sequence[Run], prompt: str, found: Sequence[tuple[s
 def prompt_picker(step: int, last: int, prompt: int, prompts: Sequence[str]) -> str:
     """Which step and which of its prompts the completions are of."""
     options = "".join(
-        f'<option value="{place}"{" selected" if place == prompt else ""}>{esc(_gist(text))}</option>'
+        f'<option value="{place}"{" selected" if place == prompt else ""} translate="no">{esc(_gist(text))}</option>'
         for place, text in enumerate(prompts)
     )
     return (
@@ -95,7 +96,7 @@ def prompt_picker(step: int, last: int, prompt: int, prompts: Sequence[str]) -> 
 
 def _column(run: Run, style: tuple[str, Sequence[int]], step: int, group: Group | None) -> str:
     where = f' <span class="soft">step {step}</span>' if step else ""
-    head = f"<header>{swatch(*style)}<b>{esc(run.name)}</b>{where}</header>"
+    head = f"<header>{swatch(*style)}<b>{own(run.name)}</b>{where}</header>"
     if group is None:
         return f'<section data-key="{esc(run.id)}">{head}<p class="soft">Never sampled this prompt.</p></section>'
     answers = "".join(completion_card(completion) for completion in group.completions)
@@ -138,7 +139,7 @@ def _mean(steps: Sequence[Step], name: str, share: bool = False) -> str:
 
 def _table(label: str, shown: Sequence[Run], rows: Sequence[tuple[str, Sequence[str]]], code: bool = False) -> str:
     styles = run_styles(shown)
-    heads = "".join(f'<th scope="col">{swatch(*styles[run.id])}{esc(run.name)}</th>' for run in shown)
+    heads = "".join(f'<th scope="col">{swatch(*styles[run.id])}{own(run.name)}</th>' for run in shown)
     body = "".join(
         f'<tr><th scope="row">{f"<code>{esc(name)}</code>" if code else esc(name)}</th>'
         + "".join(f"<td>{cell}</td>" for cell in cells)

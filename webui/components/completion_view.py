@@ -6,7 +6,7 @@ from core.evidence import KINDS
 from core.runs import Completion, Group
 from core.units import plural, thin
 from webui.components.completions import permalink, reward_pill
-from webui.present import definitions, esc, reward, said_text, signed
+from webui.present import definitions, esc, reward, said_text, sentence, signed
 
 WINDOW = 20_000  # characters shown at a time
 COPIED = 2_000_000  # characters that the copy button takes along
@@ -42,15 +42,15 @@ def facts(one: Completion) -> str:
         ("Ended", ended),
     ]
     rows = "".join(
-        f'<tr><th scope="row">{esc(score.function)}</th><td class="number">{reward(score.value)}</td>'
-        f"<td>{esc(score.error)}</td></tr>"
+        f'<tr><th scope="row" translate="no">{esc(score.function)}</th><td class="number">{reward(score.value)}</td>'
+        f'<td translate="no">{esc(score.error)}</td></tr>'
         for score in one.scores
     )
     noticed = "".join(
-        f"<li><b>{esc(KINDS.get(kind, kind))}</b> {esc(detail)}</li>" for kind, detail in one.evidence.items()
+        f"<li><b>{esc(KINDS.get(kind, kind))}</b> {sentence(detail)}</li>" for kind, detail in one.evidence.items()
     )
     why = f'<h2>Worth a look</h2><ul class="noticed">{noticed}</ul>' if noticed else ""
-    tags = "".join(f'<span class="tag">{esc(tag)}</span>' for tag in one.remark.tags)
+    tags = "".join(f'<span class="tag" translate="no">{esc(tag)}</span>' for tag in one.remark.tags)
     said = f'<span class="tag flagged">Flagged</span>{tags}' if one.remark.flagged else tags
     marks = f'<p class="marks">{said}</p>' if said else ""
     return f'{definitions(figures)}<table class="table rewards"><tbody>{rows}</tbody></table>{marks}{why}'

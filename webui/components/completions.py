@@ -13,7 +13,7 @@ from core.replay import SPECIAL
 from core.rewards.weighing import is_flat
 from core.runs import Completion, Group, Reply
 from core.units import plural
-from webui.present import esc, folded, marked, reward, signed
+from webui.present import esc, folded, marked, own, reward, signed
 
 ROLE = re.compile(r"^\s*(?:system|user|assistant|model)\s*(?:\n|$)")
 SNIPPET = 160  # characters of a prompt in a row, two lines of it
@@ -52,14 +52,16 @@ def _group_row(group: Group, low: float, high: float, is_open: bool) -> str:
     row = (
         f'<button type="button" class="group-row" data-trigger="select" data-id="group:{group.index}" '
         f'aria-expanded="{str(is_open).lower()}"><b>{group.index + 1}</b>'
-        f'<span class="group-prompt">{marked(snippet(group.prompt))}</span>{reward_strip(rewards, low, high)}'
+        f'<span class="group-prompt" translate="no">{marked(snippet(group.prompt))}</span>'
+        f"{reward_strip(rewards, low, high)}"
         f'<span class="group-spread">{_spread(group)} <span class="soft">{spread}</span> '
         f"{flat if is_flat(rewards) else ''}</span></button>"
     )
     if is_open:
         return f'<div class="opened" data-key="group-{group.index}">{row}{group_view(group)}</div>'
     ends = "".join(
-        f'<p><span class="soft">{word}</span> {reward(one.reward)} {marked(one_line(one.text))}</p>'
+        f'<p><span class="soft">{word}</span> {reward(one.reward)} '
+        f'<span translate="no">{marked(one_line(one.text))}</span></p>'
         for word, one in (("best", best), ("worst", worst))
         if one is not None
     )
@@ -84,7 +86,7 @@ def completion_card(completion: Completion, with_prompt: bool = False) -> str:
         else ""
     )
     scores = "".join(
-        f'<span title="Score of {esc(score.function)}">{esc(score.function)} {reward(score.value)}</span>'
+        f'<span title="Score of {esc(score.function)}">{own(score.function)} {reward(score.value)}</span>'
         for score in completion.scores
     )
     opening = f'<a href="{permalink(completion)}">Open</a>' if completion.id else ""
@@ -145,7 +147,7 @@ def _origin(completion: Completion) -> str:
     )
     return (
         f'<p class="origin"><a href="{address}">Step {completion.step}, prompt {completion.group + 1}</a> '
-        f'<span class="soft">{marked(snippet(completion.prompt))}</span></p>'
+        f'<span class="soft" translate="no">{marked(snippet(completion.prompt))}</span></p>'
     )
 
 
@@ -153,12 +155,12 @@ def _said(completion: Completion) -> str:
     """What a person or the look at its step said about it."""
     remark = completion.remark
     marks = ['<span class="tag flagged">Flagged</span>'] if remark.flagged else []
-    marks += [f'<a class="tag" href="find?{urlencode({"tag": tag})}">{esc(tag)}</a>' for tag in remark.tags]
+    marks += [f'<a class="tag" href="find?{urlencode({"tag": tag})}">{own(tag)}</a>' for tag in remark.tags]
     marks += [
-        f'<span class="tag why" title="{esc(KINDS.get(kind, kind))}">{esc(detail)}</span>'
+        f'<span class="tag why" title="{esc(KINDS.get(kind, kind))}" lang="en">{esc(detail)}</span>'
         for kind, detail in completion.evidence.items()
     ]
-    note = f'<p class="note">{esc(remark.note)}</p>' if remark.note else ""
+    note = f'<p class="note" translate="no">{esc(remark.note)}</p>' if remark.note else ""
     return f'<p class="marks">{"".join(marks)}</p>{note}' if marks or note else ""
 
 
@@ -170,7 +172,7 @@ def _spread(group: Group) -> str:
 def fields_view(fields: Mapping[str, Any]) -> str:
     if not fields:
         return ""
-    pairs = "".join(f"<div><dt>{esc(name)}</dt><dd>{folded(str(value))}</dd></div>" for name, value in fields.items())
+    pairs = "".join(f"<div><dt>{own(name)}</dt><dd>{folded(str(value))}</dd></div>" for name, value in fields.items())
     return f'<dl class="fields">{pairs}</dl>'
 
 

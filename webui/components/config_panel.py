@@ -57,7 +57,7 @@ def _everything(values: dict[str, object], changed: dict[str, object]) -> str:
     rows = "".join(
         f'<tr{" class=changed" if name in changed else ""}><th scope="row"><code>{esc(name)}</code></th>'
         f'<td class="mono">{esc(written(value))}</td>'
-        f'<td class="soft">{esc(RunConfig.model_fields[name].description)}</td></tr>'
+        f'<td class="soft" lang="en">{esc(RunConfig.model_fields[name].description)}</td></tr>'
         for name, value in values.items()
     )
     return (

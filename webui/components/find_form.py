@@ -52,7 +52,7 @@ class FindForm:
         tags = dict.fromkeys(["", *self._tags, *([self._asked["tag"]] if self._asked.get("tag") else [])])
         chosen = self._options({"": "any", **{name: name for name in self._functions}}, "score")
         function = f'<select name="score" aria-label="Reward function">{chosen}</select>'
-        field = f'<input name="fields" value="{self._value("fields")}" placeholder="answer=7">'
+        field = f'<input name="fields" value="{self._value("fields")}" placeholder="answer=7" translate="no">'
         return "".join(
             (
                 self._range("Reward", "min_reward", "max_reward"),
@@ -87,8 +87,10 @@ class FindForm:
 
     def _options(self, options: Mapping[str, str], name: str) -> str:
         chosen = self._asked.get(name, "")
+        names = ' translate="no"' if name in ("score", "tag") else ""
         return "".join(
-            f'<option value="{esc(key)}"{" selected" if key == chosen else ""}>{esc(text)}</option>'
+            f'<option value="{esc(key)}"{" selected" if key == chosen else ""}{names if key else ""}>'
+            f"{esc(text)}</option>"
             for key, text in options.items()
         )
 

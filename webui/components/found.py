@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from core.evidence import KINDS
 from core.store.finding import Overview
 from core.units import thin
-from webui.present import esc, reward
+from webui.present import esc, own, reward
 
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "parquet": "Parquet"}
 
@@ -37,7 +37,7 @@ def found_line(found: Overview, address: str, formats: Sequence[str]) -> str:
     count = f"{'At least ' if found.more else ''}{thin(found.count)} {word}"
     of = ' <span class="soft">The rewards are those of the completions counted.</span>' if found.more else ""
     links = "".join(
-        f'<a class="small-button" href="export?{esc(address)}&amp;format={name}" download>{FORMATS[name]}</a>'
+        f'<a class="small-button" href="export?{esc(address)}&amp;format={name}" download>{own(FORMATS[name])}</a>'
         for name in formats
     )
     export = f'<span class="export"><span class="soft">Export</span> {links}</span>' if found.count and links else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.jobs import BestSettings
 from core.recipes import get_recipe
 from webui import forms
-from webui.present import capitalised, esc, folded, panel
+from webui.present import capitalised, esc, folded, own, panel, sentence
 
 
 def recipe_view(name: str) -> str:
@@ -15,11 +15,12 @@ def recipe_view(name: str) -> str:
     example = f'<h4>Example prompt</h4><div class="prompt">{folded(prompt)}</div>' if prompt else ""
     rewards = "".join(
         f'<tr><th scope="row"><code>{esc(reward.name)}</code></th><td class="number">× {reward.weight:g}</td>'
-        f"<td>{esc(reward.about)}</td></tr>"
+        f'<td lang="en">{esc(reward.about)}</td></tr>'
         for reward in recipe.rewards
     )
     return (
-        f'<div class="recipe" data-key="{esc(name)}"><p>{esc(recipe.description)}</p>{example}<h4>Rewards</h4>'
+        f'<div class="recipe" data-key="{esc(name)}"><p lang="en">{esc(recipe.description)}</p>{example}'
+        "<h4>Rewards</h4>"
         f'<table class="table rewards"><tbody>{rewards}</tbody></table></div>'
     )
 
@@ -29,8 +30,8 @@ def reasons_view(best: BestSettings) -> str:
     if not best.fits:
         return panel("notice", "Nothing fits this device", "Choose a smaller model, or a GPU with more memory.")
     rows = "".join(
-        f'<tr><th scope="row">{esc(forms.label(name))}</th><td>{esc(_written(best.overrides[name]))}</td>'
-        f'<td class="soft">{esc(capitalised(reason))}</td></tr>'
+        f'<tr><th scope="row">{esc(forms.label(name))}</th><td>{own(_written(best.overrides[name]))}</td>'
+        f'<td class="soft" lang="en">{esc(capitalised(reason))}</td></tr>'
         for name, reason in best.reasons.items()
     )
     return (
@@ -41,7 +42,7 @@ def reasons_view(best: BestSettings) -> str:
 
 def computed_view(example: Sequence[str]) -> str:
     """How the figures come about, and what a well-known estimate gets right and wrong."""
-    sentences = "".join(f"<li>{esc(sentence)}</li>" for sentence in example)
+    sentences = "".join(f"<li>{sentence(text)}</li>" for text in example)
     return (
         '<details class="fold" data-key="computed"><summary>How this is computed</summary><div class="computed">'
         "<p>Every line is arithmetic on the model's shape and these settings; the table of lines gives each formula "

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from webui.present import esc, reward
+from webui.present import esc, own, reward
 
 COLOURS = tuple(f"--series-{number}" for number in range(1, 8))
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 44, 24
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 52, 24
 
 
 def line_chart(data: dict[str, Any] | None, label: str) -> str:
@@ -39,7 +39,8 @@ def line_chart(data: dict[str, Any] | None, label: str) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var({line["colour"]})"/>'
             for x, y in (points if len(points) <= 40 else [])
         )
-        names += f'<li><i style="background:var({line["colour"]})"></i>{esc(line["name"])}</li>'
+        name = own(line["name"]) if line.get("given") else esc(line["name"])
+        names += f'<li><i style="background:var({line["colour"]})"></i>{name}</li>'
     return (
         f'<svg class="line-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{esc(label)}">'
         f'{grid}{ends}{lines}</svg><ul class="legend">{names}</ul>'

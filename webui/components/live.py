@@ -51,8 +51,8 @@ def live(value: str = "", **options: Any) -> gr.HTML:
 
 
 def still(html: str, **options: Any) -> gr.HTML:
-    """HTML that never changes."""
-    return gr.HTML(html, js_on_load=None, apply_default_css=False, **options)
+    """HTML that never changes, in the reader's language."""
+    return gr.HTML(html, js_on_load="window.grouperWords.translate(element);", apply_default_css=False, **options)
 
 
 def asset(name: str) -> str:

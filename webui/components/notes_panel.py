@@ -1,17 +1,17 @@
 """A run's tags and notes, and the forms that change them."""
 
 from core.runs import Run
-from webui.present import esc
+from webui.present import esc, own
 
 
 def notes_panel(run: Run, may_change: bool) -> str:
     """Tags with a way to remove each and to add one; the notes as a text to edit."""
     if not may_change:
-        tags = "".join(f'<span class="tag">{esc(word)}</span>' for word in run.tags)
-        notes = f'<p class="notes">{esc(run.notes)}</p>' if run.notes else '<p class="soft">No notes.</p>'
+        tags = "".join(f'<span class="tag">{own(word)}</span>' for word in run.tags)
+        notes = f'<p class="notes">{own(run.notes)}</p>' if run.notes else '<p class="soft">No notes.</p>'
         return f'<div class="tags">{tags}</div>{notes}'
     tags = "".join(
-        f'<span class="tag" data-key="tag-{esc(word)}">{esc(word)}<button type="button" data-trigger="clear" '
+        f'<span class="tag" data-key="tag-{esc(word)}">{own(word)}<button type="button" data-trigger="clear" '
         f'data-id="{esc(word)}" aria-label="Remove tag {esc(word)}">×</button></span>'
         for word in run.tags
     )

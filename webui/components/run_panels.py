@@ -18,10 +18,11 @@ from webui.present import (
     esc,
     full_moment,
     moment,
+    own,
     progress_bar,
     reward,
     seconds_left,
-    worded,
+    sentence,
 )
 from webui.sharing import SILENT_S
 
@@ -38,11 +39,12 @@ DOING = {
 def heading(run: Run) -> str:
     """The title: name, state, and what kind of run it is."""
     config = run.config
-    facts = (config.model.rstrip("/").rsplit("/", 1)[-1], config.recipe, f"rank {config.rank}", config.gpu, run.engine)
-    shown = " · ".join(esc(fact) for fact in facts if fact)
+    rank = f"<span>rank {config.rank}</span>"
+    others = (own(fact) for fact in (config.gpu, run.engine) if fact)
+    shown = " · ".join((own(config.model.rstrip("/").rsplit("/", 1)[-1]), own(config.recipe), rank, *others))
     return (
         f'<div class="title"><h1><i class="dot" style="background:var({run_colour(run.id)})"></i>'
-        f"{esc(run.name)} {status_chip(run.status)}</h1>"
+        f"{own(run.name)} {status_chip(run.status)}</h1>"
         f'<p>{shown} · <code title="The id of this run">{esc(run.id)}</code></p></div>'
     )
 
@@ -77,8 +79,8 @@ def advisories_panel(found: Sequence[Advisory]) -> str:
     if not found:
         return ""
     items = "".join(
-        f'<li data-key="{esc(each.kind)}"><b>{esc(each.title)}</b> <span>{esc(each.evidence)}</span> '
-        f'<span class="remedy">{worded(each.remedy)}</span><p class="soft">{esc(each.cause)}</p></li>'
+        f'<li data-key="{esc(each.kind)}"><b>{esc(each.title)}</b> {sentence(each.evidence)} '
+        f'<span class="remedy">{sentence(each.remedy)}</span><p class="soft" lang="en">{esc(each.cause)}</p></li>'
         for each in found
     )
     return f'<section class="panel-box notice advisories" role="note"><h3>Worth a look</h3><ul>{items}</ul></section>'
@@ -90,7 +92,7 @@ def relaunch_links(run: Run, ways: Sequence[Remedy]) -> str:
         return ""
     items = "".join(
         f'<li><a href="./?like={esc(run.id)}&amp;with={esc(quote(json.dumps(dict(way.overrides))))}">'
-        f"Launch again with the change</a>: {esc(way.sentence)}</li>"
+        f"Launch again with the change</a>: {sentence(way.sentence)}</li>"
         for way in ways
     )
     return (
@@ -109,8 +111,8 @@ def log_panel(text: str) -> str:
 
 def events_panel(events: Sequence[Event]) -> str:
     rows = "".join(
-        f'<li><time title="{full_moment(event.at)}">{moment(event.at)}</time><span>{esc(event.message)}</span>'
-        f'<span class="soft">{esc(event.who)}</span></li>'
+        f'<li><time title="{full_moment(event.at)}">{moment(event.at)}</time>{sentence(event.message)}'
+        f'<span class="soft">{own(event.who)}</span></li>'
         for event in events
     )
     return (
@@ -167,5 +169,5 @@ def _figures(run: Run, history: History, now: float) -> list[tuple[str, str]]:
     if run.sync is not None:
         way = WAYS[run.sync.way]
         why = run.sync.sentence.removeprefix(way).lstrip(":, ")
-        figures.append(("Adapter sync", f'{esc(way)} <span class="soft">{esc(why)}</span>'))
+        figures.append(("Adapter sync", f'{esc(way)} <span class="soft" lang="en">{esc(why)}</span>'))
     return figures

@@ -10,7 +10,7 @@ from core.units import duration, plural, thin
 from webui.components.charts import run_colour
 from webui.components.sparkline import sparkline
 from webui.components.status_chip import status_chip
-from webui.present import NOTHING, capitalised, clock, esc, progress_bar, reward
+from webui.present import NOTHING, capitalised, clock, esc, own, progress_bar, reward
 
 # Head -> what it sorts by, "" where a column cannot be sorted.
 HEADS: Mapping[str, str] = {
@@ -91,7 +91,7 @@ def next_button(run: Run) -> str:
 
 
 def tag_chips(run: Run) -> str:
-    return "".join(f'<span class="tag">{esc(word)}</span>' for word in run.tags)
+    return "".join(f'<span class="tag" translate="no">{esc(word)}</span>' for word in run.tags)
 
 
 def _row(row: RunRow, now: float, may_change: bool) -> str:
@@ -100,9 +100,9 @@ def _row(row: RunRow, now: float, may_change: bool) -> str:
     dot = f'<i class="dot" style="background:var({run_colour(run.id)})"></i>'
     cells = (
         status_chip(run.status),
-        f'{dot}<a href="run?id={esc(run.id)}">{esc(run.name)}</a> {tag_chips(run)}',
-        esc(run.config.model.rstrip("/").rsplit("/", 1)[-1]),
-        esc(run.config.recipe),
+        f'{dot}<a href="run?id={esc(run.id)}">{own(run.name)}</a> {tag_chips(run)}',
+        own(run.config.model.rstrip("/").rsplit("/", 1)[-1]),
+        own(run.config.recipe),
         str(run.config.rank),
         f'<span class="steps"><span class="count">{run.step} / {run.config.steps}</span>{left}</span>'
         + progress_bar(run.step, run.config.steps, f"Progress of {run.name}"),
@@ -111,7 +111,8 @@ def _row(row: RunRow, now: float, may_change: bool) -> str:
         clock(run.started_at or run.created_at, now, "ago"),
     )
     body = "".join(
-        f'<td data-head="{head}"{_number(head)}>{cell}</td>' for head, cell in zip(HEADS, cells, strict=True)
+        f'<td data-head="{head}" data-head-said="{head}"{_number(head)}>{cell}</td>'
+        for head, cell in zip(HEADS, cells, strict=True)
     )
     buttons = f"{next_button(run)} {stop_button(run)}".strip() if may_change else ""
     tick = f'<input type="checkbox" data-pick="{esc(run.id)}" aria-label="Select {esc(run.name)}">'
@@ -175,8 +176,9 @@ def _pages(page: RunPage, wanted: RunFilter) -> str:
 def _select(name: str, label: str, chosen: str, values: Sequence[tuple[str, str]]) -> str:
     if chosen and chosen not in dict(values):
         values = [*values, (chosen, chosen)]
+    kept = "" if name == "state" else ' translate="no"'
     options = "".join(
-        f'<option value="{esc(value)}"{" selected" if value == chosen else ""}>{esc(shown)}</option>'
+        f'<option value="{esc(value)}"{" selected" if value == chosen else ""}{kept}>{esc(shown)}</option>'
         for value, shown in values
     )
     return f'<select data-field="{name}" aria-label="{label}"><option value="">{label}: any</option>{options}</select>'

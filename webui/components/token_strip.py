@@ -51,7 +51,7 @@ def token_strip(completion: Completion, texts: Sequence[str] | None, measure: st
     return (
         f'<nav class="tabs" aria-label="Measure">{_choices(known, measure, start, address)}</nav>'
         f'<p class="soft">{MEASURES[measure][1]} Point at a token for its figures.</p>{ids}'
-        f'<div class="tokens" dir="auto">{spans}</div>{_pages(start, end, count, measure, address)}'
+        f'<div class="tokens" dir="auto" translate="no">{spans}</div>{_pages(start, end, count, measure, address)}'
     )
 
 

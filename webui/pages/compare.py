@@ -11,7 +11,7 @@ from core.runs import Run
 from core.store.comparing import prompts_of_step, same_prompt
 from core.store.history import History
 from core.store.listing import RunFilter, page_of_runs, runs_by_id
-from webui.components.charts import FIGURES, compared_charts
+from webui.components.charts import FIGURES, as_text, compared_charts
 from webui.components.comparison import (
     MOST_RUNS,
     differences,
@@ -121,7 +121,7 @@ def _panels(services: Services, view: View, token: str) -> dict[str, Any]:
     return {
         **values,
         "problem": "",
-        "charts": compared_charts(both),
+        "charts": as_text(compared_charts(both)),
         "settings": differences(shown),
         "figures": final_figures(both),
         **_completions(services, view, shown),

@@ -16,9 +16,10 @@ from webui.components.completion_view import facts, neighbours, text_window
 from webui.components.completions import fields_view
 from webui.components.live import live, still
 from webui.components.token_strip import token_strip
+from webui.language import words
 from webui.pages.completions import whole
 from webui.pages.frame import QUIET, frame, page_body, said
-from webui.present import empty_state, esc, folded, skeleton
+from webui.present import empty_state, esc, folded, own, skeleton
 from webui.services import Services
 
 
@@ -32,11 +33,13 @@ def build(app: gr.Blocks, services: Services) -> None:
             with gr.Column(elem_classes="card", scale=4, min_width=300):
                 about = live(skeleton(6), elem_id="about")
                 if not services.read_only:
-                    tags = gr.Textbox(label="Tags", info="Separated by commas", elem_id="tags", max_lines=1)
-                    note = gr.Textbox(label="Note", lines=2, elem_id="note")
+                    tags = gr.Textbox(
+                        label=words("Tags"), info=words("Separated by commas"), elem_id="tags", max_lines=1
+                    )
+                    note = gr.Textbox(label=words("Note"), lines=2, elem_id="note")
                     with gr.Row():
-                        flag = gr.Button("Flag", elem_id="flag", size="sm")
-                        save = gr.Button("Save tags and note", elem_id="save", size="sm")
+                        flag = gr.Button(words("Flag"), elem_id="flag", size="sm")
+                        save = gr.Button(words("Save tags and note"), elem_id="save", size="sm")
                 problem = live(elem_id="problem")
         with gr.Column(elem_classes="card", elem_id="token-card"):
             still("<h2>Tokens</h2>")
@@ -94,7 +97,7 @@ def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[
     address = f"completion?id={one.id}"
     back = urlencode({"run": run.id, "step": one.step, "group": one.group + 1})
     heading = (
-        f'<div class="title"><h1>Completion {one.id}</h1><p><a href="run?id={esc(run.id)}">{esc(run.name)}</a> · '
+        f'<div class="title"><h1>Completion {one.id}</h1><p><a href="run?id={esc(run.id)}">{own(run.name)}</a> · '
         f'<a href="completions?{esc(back)}">step {one.step}, prompt {one.group + 1}</a> · answer {one.index + 1} of '
         f"{len(group.completions)}</p></div>{neighbours(group, one)}"
     )
@@ -126,4 +129,4 @@ def _remark(one: Completion) -> list[Any]:
 
 
 def _flag_button(one: Completion) -> gr.Button:
-    return gr.Button("Unflag" if one.remark.flagged else "Flag")
+    return gr.Button(words("Unflag" if one.remark.flagged else "Flag"))

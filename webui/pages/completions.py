@@ -5,13 +5,14 @@ from typing import Any
 
 import gradio as gr
 
+from core.errors import NotFound
 from core.runs import Run
 from core.store import browsing
 from webui.components.completions import group_rows, tabs
 from webui.components.live import live
 from webui.components.run_panels import step_picker
 from webui.components.run_select import run_select
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.frame import QUIET, frame, page_body, said, title
 from webui.present import empty_state, esc, skeleton
 from webui.services import Services
 
@@ -54,7 +55,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, wanted)]
         except Exception as error:
-            return [wanted, said(error, "The completions could not be read"), "", ""]
+            return [wanted, unread(error, "The completions could not be read"), "", ""]
 
     app.load(arrive, None, outputs, **QUIET)
     picker.select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})
@@ -88,6 +89,13 @@ def completions_title(text: str, run: Run | None, known: list[Run], page: str) -
     chosen = run_select(known, run, page)
     link = f' <a href="run?id={esc(run.id)}">Run page</a>' if run else ""
     return f'<div class="title"><h1>{esc(text)}</h1><p>{chosen}{link}</p></div>{tabs(run.id if run else "", page)}'
+
+
+def unread(error: Exception, doing: str) -> str:
+    """The title's place when there is no such run, or when something else went wrong."""
+    if isinstance(error, NotFound):
+        return empty_state("No such run", f"{error} Pick one from the list.", "Completions", "completions")
+    return title("Completions") + said(error, doing)
 
 
 def nothing_yet(services: Services) -> str:

@@ -9,6 +9,7 @@ from core import jobs
 from core.troubles import load_troubles
 from webui.components.checks import checks_view, known_failures, versions_table
 from webui.components.live import live, still
+from webui.language import words
 from webui.pages.frame import QUIET, frame, page_body, said, title
 from webui.present import skeleton
 from webui.services import Services
@@ -23,7 +24,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="title-line"):
             still(title("Doctor", NOTE))
             button = gr.Button(
-                "Run all checks", variant="primary", scale=0, elem_id="examine", visible=not services.read_only
+                words("Run all checks"), variant="primary", scale=0, elem_id="examine", visible=not services.read_only
             )
         found = live(skeleton(9), elem_id="checks")
         with gr.Row(elem_classes="split"):
@@ -59,14 +60,14 @@ def _looked(services: Services) -> str:
 def _examined(services: Services) -> Iterator[list[Any]]:
     """Every check as it is done, the one being made in its place."""
     done: dict[str, jobs.Check] = {}
-    busy = gr.Button("Checking", interactive=False)
+    busy = gr.Button(words("Checking"), interactive=False)
     try:
         for check in jobs.examine(services.settings):
             done[check.name] = check
             waiting = [jobs.Check(name, "skipped", "Waiting.") for name, _ in jobs.TRIED if name not in done]
             yield [checks_view([*done.values(), *waiting], "Checking"), busy]
     except Exception as error:
-        yield [said(error, "The checks could not be made"), gr.Button("Run all checks", interactive=True)]
+        yield [said(error, "The checks could not be made"), gr.Button(words("Run all checks"), interactive=True)]
         return
     checks = list(done.values())
-    yield [checks_view(checks, jobs.verdict(checks)), gr.Button("Run all checks", interactive=True)]
+    yield [checks_view(checks, jobs.verdict(checks)), gr.Button(words("Run all checks"), interactive=True)]

@@ -14,8 +14,8 @@ from webui.components.completions import completion_card
 from webui.components.find_form import FindForm
 from webui.components.found import evidence_links, found_line, next_pages
 from webui.components.live import live
-from webui.pages.completions import RUNS, completions_title, nothing_yet
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
+from webui.pages.frame import QUIET, frame, page_body
 from webui.present import panel, skeleton
 from webui.services import Services
 
@@ -36,7 +36,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
         except Exception as error:
-            return [said(error, "The completions could not be read"), "", ""]
+            return [unread(error, "The completions could not be read"), "", ""]
 
     app.load(arrive, None, [heading, form, found], **QUIET)
 

@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from core.errors import GrouperError
-from webui.components.live import still
-from webui.present import esc, panel
+from webui.components.live import live, still
+from webui.present import esc, panel, skeleton
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ MOON = (
 
 
 def frame(current: str) -> None:
-    """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by grouper.css."""
+    """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by frame.css."""
     links = "".join(
         f'<a href="{href}"{" aria-current=page" if name == current else ""}>'
         '<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6" '
@@ -45,8 +45,8 @@ def frame(current: str) -> None:
         for name, href, icon in PLACES
     )
     still(
-        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span>Grouper</span></a>{links}'
-        f'<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
+        f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span translate="no">Grouper</span></a>'
+        f'{links}<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
         elem_id="side",
     )
     still('<div class="unreachable" role="status">The dashboard does not answer. Trying again.</div>')
@@ -54,6 +54,16 @@ def frame(current: str) -> None:
 
 def page_body() -> gr.Column:
     return gr.Column(elem_classes="page")
+
+
+def chart_beside(heading: str) -> tuple[gr.HTML, gr.HTML]:
+    """Two cards next to each other: a small chart under its heading, and the panel that goes with it."""
+    with gr.Row(elem_classes="split"):
+        with gr.Column(elem_classes="card", scale=6, min_width=320):
+            still(f"<h2>{esc(heading)}</h2>")
+            chart = live(skeleton(6), elem_id="chart")
+        with gr.Column(elem_classes="card", scale=6, min_width=320):
+            return chart, live(skeleton(6), elem_id="figures")
 
 
 def title(text: str, note: str = "") -> str:

@@ -16,6 +16,7 @@ from webui import forms
 from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
 from webui.components.same_elsewhere import field_errors
+from webui.language import words
 from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
 from webui.pages.launch_form import (
     config_of,
@@ -37,7 +38,12 @@ Form = dict[str, Component]
 def build(app: gr.Blocks, services: Services) -> None:
     frame("Launch")
     with page_body():
-        still(title("Launch a run", "Choose what to train and on what; see where every byte of memory will go."))
+        still(
+            title(
+                "Launch a run",
+                "Filled in for a first run: launch it as it is, or change anything and see where the memory goes.",
+            )
+        )
         notice = live(elem_id="notice")
         with gr.Row(elem_classes="split", equal_height=False):
             with gr.Column(elem_classes="form-side", scale=6, min_width=320):
@@ -70,36 +76,36 @@ def build(app: gr.Blocks, services: Services) -> None:
 
 
 def _plan_side(services: Services) -> dict[str, Any]:
-    """The memory plan, and below it what launches the run."""
+    """What launches the run, in sight from the start, and below it the memory plan."""
     panels: dict[str, Any] = {}
-    with gr.Row(elem_classes="title-line"):
-        still("<h2>Memory plan</h2>")
-        panels["best"] = gr.Button("Best settings for this GPU", size="sm", scale=0, elem_id="best-settings")
-    panels["chosen"] = live(elem_id="best-reasons")
-    panels["plan"] = live(skeleton(6), elem_id="plan")
-    panels["errors"] = live(elem_id="errors")
-    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
-    panels["same"] = live(elem_id="same")
     panels["name"] = gr.Textbox(
-        label="Name",
+        label=words("Name"),
         max_lines=1,
         elem_id="field-name",
         visible=not services.read_only,
-        placeholder="Made from the settings when left empty",
+        placeholder=words("Made from the settings when left empty"),
     )
     panels["insist"] = gr.Checkbox(
-        label="Launch although the plan does not fit",
+        label=words("Launch although the plan does not fit"),
         elem_id="insist",
         visible=False,  # until a plan does not fit
     )
     panels["button"] = gr.Button(
-        "Launch run",
+        words("Launch run"),
         variant="primary",
         interactive=False,
         elem_id="launch-run",
         visible=not services.read_only,
     )
     panels["outcome"] = live(elem_id="outcome")
+    with gr.Row(elem_classes="title-line"):
+        still("<h2>Memory plan</h2>")
+        panels["best"] = gr.Button(words("Best settings for this GPU"), size="sm", scale=0, elem_id="best-settings")
+    panels["chosen"] = live(elem_id="best-reasons")
+    panels["plan"] = live(skeleton(6), elem_id="plan")
+    panels["errors"] = live(elem_id="errors")
+    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
+    panels["same"] = live(elem_id="same")
     return panels
 
 
@@ -111,35 +117,39 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
             model_choices(services, jobs.detected_gpu().id),
             value=DEFAULT_MODEL,
             allow_custom_value=True,
-            label="Base model",
-            info="One of the catalogue, or any Hub id or local folder.",
+            label=words("Base model"),
+            info=words("One of the catalogue, or any Hub id or local folder."),
             elem_id="field-model",
         )
         with gr.Row(elem_classes="pair"):
             gpus = gpu_choices(services)
             form["gpu"] = gr.Dropdown(
-                gpus, value=gpus[0][1], label="GPU", info=forms.form_field("gpu").hint, elem_id="field-gpu"
+                gpus,
+                value=gpus[0][1],
+                label=words("GPU"),
+                info=words(forms.form_field("gpu").hint),
+                elem_id="field-gpu",
             )
             form["rank"] = gr.Dropdown(
                 forms.rank_choices(),
                 allow_custom_value=True,
-                label="LoRA rank",
-                info=forms.form_field("rank").hint,
+                label=words("LoRA rank"),
+                info=words(forms.form_field("rank").hint),
                 elem_id="field-rank",
             )
     with gr.Column(elem_classes="card"):
         form["recipe"] = gr.Dropdown(
             [(recipe.title, recipe.name) for recipe in RECIPES],
             value=RECIPES[0].name,
-            label="Recipe",
-            info=forms.form_field("recipe").hint,
+            label=words("Recipe"),
+            info=words(forms.form_field("recipe").hint),
             elem_id="field-recipe",
         )
         about = live(recipe_view(RECIPES[0].name), elem_id="recipe-about")
     with gr.Column(elem_classes="card"), gr.Row(elem_classes="knobs"):
         for field in forms.MAIN:
             form[field] = forms.control(field)
-    with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
+    with gr.Accordion(words("Advanced"), open=False, elem_id="advanced", elem_classes="card"):
         for heading, names in forms.sections().items():
             still(f"<h3>{esc(heading)}</h3>")
             with gr.Row(elem_classes="knobs"):
@@ -210,7 +220,7 @@ def _register_launch(
     """`about` is what the launch needs besides the config: request, name, insist."""
 
     def launch(request: str, name: str, insist: bool, *given: Any) -> Iterator[list[Any]]:
-        yield [gr.Button("Launching", interactive=False), "", gr.skip()]
+        yield [gr.Button(words("Launching"), interactive=False), "", gr.skip()]
         try:
             config = config_of(forms.named(given))
             run = jobs.submit(
@@ -221,7 +231,7 @@ def _register_launch(
             gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
             word = _word(*jobs.standing(services.database, services.settings, gpu, device))
             problem = said(error, "The run was not launched")
-            yield [gr.Button(word, interactive=True), problem, field_errors([error])]
+            yield [gr.Button(words(word), interactive=True), problem, field_errors([error])]
         else:
             yield [gr.skip(), opened(run.id), gr.skip()]
 
@@ -254,7 +264,7 @@ def _readiness(services: Services, before: str | None, gpu: str, device: str) ->
             note = panel("notice", heading, stack.sentence)
         if stack.can_train:
             note += _busy_note(at_work, waiting)
-        button = gr.Button(_word(at_work, waiting), interactive=stack.can_train)
+        button = gr.Button(words(_word(at_work, waiting)), interactive=stack.can_train)
     if before == note:
         return [gr.skip(), gr.skip(), listening, gr.skip()]
     return [note, button, listening, note]

@@ -10,6 +10,7 @@ from core.reports import read_config_json
 from core.store import annotating
 from webui import forms
 from webui.components.live import live, still
+from webui.language import words
 from webui.pages.frame import QUIET, said
 from webui.pages.launch_form import config_of, filled_in, refused
 from webui.present import esc
@@ -19,31 +20,35 @@ from webui.services import Services
 def build_presets(services: Services) -> dict[str, Any]:
     """A folded card: choose, keep or forget a preset; paste JSON."""
     kept: dict[str, Any] = {}
-    with gr.Accordion("Presets and import", open=False, elem_id="presets", elem_classes="card"):
+    with gr.Accordion(words("Presets and import"), open=False, elem_id="presets", elem_classes="card"):
         with gr.Row(elem_classes="pair"):
             kept["chosen"] = gr.Dropdown(
-                [], label="Preset", info="Settings that were kept by name.", elem_id="field-preset", value=None
+                [],
+                label=words("Preset"),
+                info=words("Settings that were kept by name."),
+                elem_id="field-preset",
+                value=None,
             )
             kept["name"] = gr.Textbox(
-                label="Keep as",
-                info="A name for the settings as they are now.",
+                label=words("Keep as"),
+                info=words("A name for the settings as they are now."),
                 max_lines=1,
                 elem_id="field-preset-name",
                 visible=not services.read_only,
             )
         with gr.Row(elem_classes="buttons-line"):
-            kept["save"] = gr.Button("Keep preset", size="sm", scale=0, visible=not services.read_only)
-            kept["forget"] = gr.Button("Forget preset", size="sm", scale=0, visible=not services.read_only)
+            kept["save"] = gr.Button(words("Keep preset"), size="sm", scale=0, visible=not services.read_only)
+            kept["forget"] = gr.Button(words("Forget preset"), size="sm", scale=0, visible=not services.read_only)
         kept["said"] = live(elem_id="preset-said")
         still("<h3>Import</h3>")
         kept["json"] = gr.Textbox(
-            label="Settings as JSON",
-            info="What Copy gives under the plan, or what `grouper show RUN --json` prints.",
+            label=words("Settings as JSON"),
+            info=words("What Copy gives under the plan, or what `grouper show RUN --json` prints."),
             lines=3,
             max_lines=8,
             elem_id="field-import",
         )
-        kept["fill"] = gr.Button("Fill in", size="sm", scale=0)
+        kept["fill"] = gr.Button(words("Fill in"), size="sm", scale=0)
     return kept
 
 

@@ -13,10 +13,10 @@ from core.units import plural, thin
 from webui.components.completions import completion_card, reward_strip
 from webui.components.difference import difference
 from webui.components.line_chart import COLOURS, line_chart
-from webui.components.live import live, still
+from webui.components.live import live
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, frame, page_body, said
-from webui.present import empty_state, esc, folded, reward, skeleton
+from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
+from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
 ROWS = 60  # visits in the table, newest of each run last
@@ -27,12 +27,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     frame("Completions")
     with page_body():
         heading = live(skeleton(3), elem_id="heading")
-        with gr.Row(elem_classes="split"):
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                still("<h2>Mean reward by step, for each run</h2>")
-                chart = live(skeleton(6), elem_id="chart")
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                table = live(skeleton(6), elem_id="visits")
+        chart, table = chart_beside("Mean reward by step, for each run")
         with gr.Column(elem_classes="card"):
             compared = live(skeleton(6), elem_id="compared")
 
@@ -91,7 +86,7 @@ def _chart(found: Sequence[Visit]) -> dict[str, Any]:
                 means.setdefault(visit.step, []).append(visit.mean)
         values = [sum(means[step]) / len(means[step]) if step in means else None for step in steps]
         colour = COLOURS[place]
-        series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True})
+        series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True, "given": True})
     return {"steps": steps, "series": series}
 
 
@@ -102,7 +97,7 @@ def _table(found: Sequence[Visit]) -> str:
     for visit in found[-ROWS:]:
         bars = reward_strip([value for _, value in visit.members], low, high)
         rows += (
-            f'<tr><td><a href="run?id={esc(visit.run)}">{esc(visit.run_name)}</a></td>'
+            f'<tr><td><a href="run?id={esc(visit.run)}">{own(visit.run_name)}</a></td>'
             f'<td class="number">{visit.step}</td><td class="number">{reward(visit.mean)}</td><td>{bars}</td>'
             f'<td><a href="completion?id={visit.members[0][0]}">Best</a></td></tr>'
         )
@@ -142,5 +137,6 @@ def _answers(name: str, label: str, found: Sequence[Visit], chosen: int) -> str:
         for place, (member, value) in enumerate(visit.members):
             if each is None or place < each or member == chosen:
                 said_so = f"{visit.run_name}, step {visit.step}: reward {reward(value)}, no. {place + 1}"
-                options += f'<option value="{member}"{" selected" if member == chosen else ""}>{esc(said_so)}</option>'
+                mark = " selected" if member == chosen else ""
+                options += f'<option value="{member}" translate="no"{mark}>{esc(said_so)}</option>'
     return f'<label class="field"><span>{label}</span><select name="{name}">{options}</select></label>'

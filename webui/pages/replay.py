@@ -13,10 +13,10 @@ from core.store import browsing
 from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
-from webui.components.live import live, still
-from webui.pages.completions import RUNS, completions_title, nothing_yet
-from webui.pages.frame import QUIET, frame, page_body, said
-from webui.present import definitions, esc, marked, panel, reward, signed, skeleton
+from webui.components.live import live
+from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
+from webui.pages.frame import QUIET, chart_beside, frame, page_body
+from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
 
 MOST_STEPS = 100  # looked at, evenly over the run
@@ -28,12 +28,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         heading = live(skeleton(2), elem_id="heading")
         with gr.Column(elem_classes="card"):
             form = live(skeleton(4), elem_id="weights")
-        with gr.Row(elem_classes="split", elem_id="replayed"):
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                still("<h2>Mean reward by step</h2>")
-                chart = live(skeleton(6), elem_id="chart")
-            with gr.Column(elem_classes="card", scale=6, min_width=320):
-                figures = live(skeleton(6), elem_id="figures")
+        chart, figures = chart_beside("Mean reward by step")
         with gr.Column(elem_classes="card"):
             changes = live(skeleton(4), elem_id="changes")
 
@@ -41,7 +36,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, dict(request.query_params))]
         except Exception as error:
-            return [said(error, "The rewards could not be replayed"), "", "", "", ""]
+            return [unread(error, "The rewards could not be replayed"), "", "", "", ""]
 
     app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
 
@@ -78,17 +73,18 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
 
 def _form(run: Run, asked: Mapping[str, str]) -> str:
     recipe = get_recipe(run.config.recipe)
-    own = recipe.weights(run.config.reward_weights)
+    usual = recipe.weights(run.config.reward_weights)
     rows = ""
     for each in recipe.rewards:
         weight, chosen = asked.get(f"weight:{each.name}", ""), asked.get(f"function:{each.name}", "")
         options = "".join(
-            f'<option value="{name}"{" selected" if name == chosen else ""}>{name}</option>' for name in FUNCTIONS
+            f'<option value="{name}"{" selected" if name == chosen else ""} translate="no">{name}</option>'
+            for name in FUNCTIONS
         )
         rows += (
-            f'<tr><th scope="row">{esc(each.name)}<span class="soft">{esc(each.about)}</span></th>'
+            f'<tr><th scope="row">{own(each.name)}<span class="soft" lang="en">{esc(each.about)}</span></th>'
             f'<td><input type="number" step="any" name="weight:{esc(each.name)}" value="{esc(weight)}" '
-            f'placeholder="{own[each.name]:g}" aria-label="Weight of {esc(each.name)}"></td>'
+            f'placeholder="{usual[each.name]:g}" aria-label="Weight of {esc(each.name)}"></td>'
             f'<td><select name="function:{esc(each.name)}" aria-label="Function of {esc(each.name)}">'
             f'<option value="">as recorded</option>{options}</select></td></tr>'
         )
@@ -153,7 +149,8 @@ def _changes(turns: Sequence[Turn]) -> str:
             f'<tr><td class="number">{one.step}</td>'
             f'<td class="number">{reward(one.reward)} → {reward(turn.reward)}</td>'
             f'<td class="number">{signed(one.advantage)} → {signed(turn.advantage)}</td>'
-            f'<td class="mono">{marked(one_line(one.text))}</td><td><a href="{permalink(one)}">Open</a></td></tr>'
+            f'<td class="mono"><span class="one-line">{marked(one_line(one.text))}</span></td>'
+            f'<td><a href="{permalink(one)}">Open</a></td></tr>'
         )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Step", "Reward", "Advantage", "Answer", ""))
     table = f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'

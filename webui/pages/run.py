@@ -13,7 +13,7 @@ from core.errors import InvalidInput, NotFound
 from core.runs import Run
 from core.store import annotating, browsing
 from core.store.history import History
-from webui.components.charts import FIGURES, run_charts
+from webui.components.charts import FIGURES, as_text, run_charts
 from webui.components.completions import groups_view
 from webui.components.config_panel import config_panel
 from webui.components.live import chart_wall, live, still
@@ -180,7 +180,7 @@ def _with_charts(view: View, run: Run, history: History, values: Values) -> tupl
     if view.charted == holds and run.attempt == 1:
         return view, values
     grows = view.charted[:2] == holds[:2] and view.charted[2] <= history.last and run.attempt == 1
-    values["charts"] = run_charts(run, history, after=view.charted[2] if grows else 0)
+    values["charts"] = as_text(run_charts(run, history, after=view.charted[2] if grows else 0))
     return replace(view, charted=holds), values
 
 
