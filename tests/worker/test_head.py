@@ -30,4 +30,5 @@ def test_without_a_gradient_none_is_prepared() -> None:
     head = torch.nn.Linear(8, 20, bias=False).requires_grad_(False)
     logprobs, entropies = score_tokens(torch.randn(5, 8), head, torch.arange(5), 1.0)
     assert not logprobs.requires_grad
-    assert (logprobs < 0).all() and (entropies > 0).all()
+    assert (logprobs < 0).all()
+    assert (entropies > 0).all()

@@ -22,7 +22,7 @@ def score_tokens(
     for start in range(0, len(targets), size):
         states, words = hidden[start : start + size], targets[start : start + size]
         if _is_frozen(head):
-            chunk = _FrozenHead.apply(states, head.weight, words, temperature)
+            chunk = score_frozen(states, head.weight, words, temperature)
         else:
             chunk = checkpoint(_score_chunk, states, head, words, temperature, use_reentrant=False)
         logprobs.append(chunk[0])
@@ -34,7 +34,7 @@ def score_tokens(
 
 
 def _is_frozen(head: torch.nn.Module) -> bool:
-    return type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad
+    return type(head) is torch.nn.Linear and getattr(head, "bias", None) is None and not head.weight.requires_grad
 
 
 class _FrozenHead(torch.autograd.Function):
@@ -61,6 +61,9 @@ class _FrozenHead(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (slope,) = ctx.saved_tensors
         return (gradients[0].unsqueeze(1) * slope).to(slope.dtype), None, None, None
+
+
+score_frozen: Any = _FrozenHead.apply
 
 
 def _score_chunk(
