@@ -43,10 +43,10 @@ class Effort:
     walk  entries along the order; `walk_searching` where the full-text index is asked about each
     """
 
-    few: int = 10_000
+    few: int = 3_000
     few_found: int = 60_000
-    walk: int = 6_000
-    walk_searching: int = 1_500
+    walk: int = 1_000
+    walk_searching: int = 1_000
 
 
 USUAL = Effort()
