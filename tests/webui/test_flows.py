@@ -328,6 +328,7 @@ PAGES = (
     "completion?id={completion}",
     "prompt?id={completion}",
     "replay?run={run}&weight:correctness=0.5",
+    "evaluation?run={run}",
 )
 
 

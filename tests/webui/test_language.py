@@ -49,6 +49,7 @@ PAGES = (
     "completion?id={first}",
     "prompt?id={first}",
     "replay?run={learned}",
+    "evaluation?run={learned}",
     "doctor",
     "about",
 )

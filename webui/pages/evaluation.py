@@ -13,9 +13,9 @@ from webui.components.completions import fields_view, one_line, reward_pill, rew
 from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live, still
-from webui.pages.completions import RUNS, completions_title, nothing_yet, whole
-from webui.pages.frame import QUIET, frame, page_body, said
-from webui.present import esc, folded, marked, reward, skeleton
+from webui.pages.completions import RUNS, completions_title, nothing_yet, unread, whole
+from webui.pages.frame import QUIET, frame, page_body
+from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
 SHOWN = 60  # rewards in a row, the last ones
@@ -38,7 +38,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         try:
             return [*look(services, dict(request.query_params))]
         except Exception as error:
-            return [said(error, "The evaluation could not be read"), "", "", ""]
+            return [unread(error, "The evaluation could not be read"), "", "", ""]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
 
@@ -95,7 +95,7 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
         current = " aria-current=true" if one is chosen else ""
         rows += (
             f'<tr><td><a href="evaluation?run={esc(run_id)}&amp;prompt={one.number + 1}"{current}>'
-            f"{marked(snippet(one.prompt))}</a></td>"
+            f'<span translate="no">{marked(snippet(one.prompt))}</span></a></td>'
             f"<td>{reward_strip([reply.reward for reply in one.replies[-SHOWN:]], low, high)}</td>"
             f'<td class="number">{reward(last.reward)}</td><td class="mono">{marked(one_line(last.text))}</td></tr>'
         )
@@ -146,7 +146,7 @@ def _choice(name: str, label: str, one: Question, chosen: Reply) -> str:
 
 
 def _card(reply: Reply) -> str:
-    scores = "".join(f"<span>{esc(score.function)} {reward(score.value)}</span>" for score in reply.scores)
+    scores = "".join(f"<span>{own(score.function)} {reward(score.value)}</span>" for score in reply.scores)
     cut = '<span class="cut" title="Stopped at completion_tokens">cut</span>' if reply.finish_reason == "length" else ""
     return (
         f'<li class="answer">{reward_pill(reply)}<div class="answer-text"><p class="origin">{_when(reply)}</p>'
