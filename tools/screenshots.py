@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "webui")]
 
 from dashboard_support import browsing, serving  # noqa: E402
-from samples import STEPS, add_run, add_tokenizer, end_run, spoken  # noqa: E402
+from samples import STEPS, add_run, add_tokenizer, answers, end_run, spoken  # noqa: E402
 
 from core.runs import Failure, RunStatus  # noqa: E402
 from core.settings import load_settings  # noqa: E402
-from core.store import Database, annotating, finding, lifecycle, open_database, recording, remarks  # noqa: E402
+from core.store import Database, annotating, evaluating, finding, lifecycle, open_database, recording, remarks  # noqa: E402
 from core.store.wanted import CompletionFilter  # noqa: E402
 
 ANSWER = "There are 3 boxes with 4 apples each.\nThree times four is 12.\n<answer>12</answer>"
@@ -116,6 +116,7 @@ def read(database: Database, run_id: str) -> dict[str, str]:
             recording.record_step(connection, said.id, spoken(number, text))
     end_run(database, said, RunStatus.COMPLETED)
     with database.writing() as connection:
+        evaluating.record_answers(connection, run_id, [*answers("Three.", 2), *answers("Eight.", 40)])
         oldest = CompletionFilter(sort="oldest", limit=1)
         (first,), _ = finding.list_completions(connection, run_id, oldest)
         (token,), _ = finding.list_completions(connection, said.id, oldest)

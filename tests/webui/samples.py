@@ -8,7 +8,7 @@ from typing import Any
 
 from core.config import make_config
 from core.processes import identify
-from core.runs import Completion, Failure, Group, LoadPhase, RewardScore, Run, RunStatus, Step
+from core.runs import Completion, Failure, Group, LoadPhase, Question, Reply, RewardScore, Run, RunStatus, Step
 from core.store import Database, browsing, lifecycle, recording
 from core.tokens import LETTERS
 
@@ -97,6 +97,15 @@ def spoken(number: int, text: str) -> Step:
     return Step(
         number, {}, {}, {}, (Group(0, text[:2000] or "prompt", (1,), {text[:50] or "name": text[:50]}, (one, other)),)
     )
+
+
+def answers(text: str, step: int) -> list[Question]:
+    """Two fixed prompts before training and after some step."""
+    first, then = (
+        Reply(number, said, "stop", 3, worth, (RewardScore("correctness", worth),))
+        for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
+    )
+    return [Question(place, f"What is {place}+3? {text}", {"answer": text}, (first, then)) for place in range(2)]
 
 
 def add_tokenizer(home: Path) -> None:

@@ -44,7 +44,7 @@ def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(services: S
 
 
 def test_every_page_has_its_address(services: Services) -> None:
-    about_completions = ["completions", "find", "completion", "prompt", "replay"]
+    about_completions = ["completions", "find", "completion", "prompt", "evaluation", "replay"]
     addresses = [address for address, *_ in create_app(services).pages]
     assert addresses == ["", "runs", "run", "compare", *about_completions, "doctor", "about"]
 

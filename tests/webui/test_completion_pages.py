@@ -10,10 +10,10 @@ import pytest
 from corpus import HOSTILE
 from dashboard_support import dashboard_of, database_of
 from playwright.sync_api import expect
-from samples import STEPS, add_run, add_tokenizer, end_run, spoken
+from samples import STEPS, add_run, add_tokenizer, answers, end_run, spoken
 
 from core.config import make_config
-from core.runs import Question, Reply, RewardScore, RunStatus
+from core.runs import RunStatus
 from core.store import Database, evaluating, finding, lifecycle, recording
 from core.store.recording import clean
 from core.store.wanted import CompletionFilter
@@ -55,15 +55,6 @@ def runs(database: Database) -> dict[str, str]:
             recording.record_step(connection, hostile, spoken(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)
     return {"learned": learned.id, "hostile": hostile}
-
-
-def answers(text: str, step: int) -> list[Question]:
-    """Two fixed prompts before training and after some step."""
-    first, then = (
-        Reply(number, said, "stop", 3, worth, (RewardScore("correctness", worth),))
-        for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
-    )
-    return [Question(place, f"What is {place}+3? {text}", {"answer": text}, (first, then)) for place in range(2)]
 
 
 def ids_of(database: Database, run_id: str, **wanted: Any) -> list[int]:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from dashboard_support import dashboard_of, database_of
 from playwright.sync_api import expect
-from samples import STEPS, add_run, end_run
+from samples import STEPS, add_run, answers, end_run
 
 from core.config import RunConfig
 from core.evidence import KINDS
 from core.recipes import RECIPES
 from core.runs import Failure, RunStatus
-from core.store import Database, annotating, finding, lifecycle
+from core.store import Database, annotating, evaluating, finding, lifecycle
 from core.store.wanted import CompletionFilter
 from core.troubles import load_troubles
 from webui import forms
@@ -75,6 +75,7 @@ def runs(database: Database) -> dict[str, Any]:
     with database.writing() as connection:
         waiting = lifecycle.enqueue(connection, working.config, "waiting")
         annotating.tag(connection, learned.id, add=["Reward"])
+        evaluating.record_answers(connection, learned.id, [*answers("Three.", 2), *answers("Eight.", 40)])
     with database.reading() as connection:
         found, _ = finding.list_completions(connection, learned.id, CompletionFilter(sort="oldest", limit=1))
     ids = {"learned": learned, "failed": failed, "working": working, "waiting": waiting}
