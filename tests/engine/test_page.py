@@ -12,7 +12,7 @@ from core.runs import RunStatus
 from core.store import browsing as stored
 from core.store import open_database
 
-pytestmark = [pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(900)]
 SLOW = 240_000  # a loaded machine may take minutes to start the engine
 
 

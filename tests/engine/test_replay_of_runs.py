@@ -9,7 +9,7 @@ from core.replay import make_plan, replay_step
 from core.store import browsing, open_database
 from core.store.evaluating import list_questions
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.timeout(1800)]
 OTHER = {"correctness": 0.3, "format": 1.5}
 
 
