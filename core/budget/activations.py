@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from core.budget import constants as c
 from core.budget.geometry import Geometry
 from core.budget.lines import Line
-from core.budget.setting import Setting
+from core.budget.setting import Setting, pack_budget
 from core.units import MIB
 
 MEASURED = "measured on an H100 (core/budget/constants.py)"
@@ -43,12 +43,12 @@ class Batch:
     logit_bytes: int = c.PLAIN_LOGIT
 
 
-def batch_of(setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batch:
+def batch_of(geometry: Geometry, setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batch:
     """The largest batch that this setting makes."""
     fp32 = setting.adapter_dtype == "fp32"
     return Batch(
         tokens=setting.batch_tokens,
-        worked_tokens=setting.pack_tokens,
+        worked_tokens=setting.pack_tokens(pack_budget(geometry.hidden_size, on_cpu)),
         scored_tokens=setting.scored_tokens,
         mask_columns=setting.row_tokens if setting.padded or setting.packed else 0,
         recomputed=setting.gradient_checkpointing,

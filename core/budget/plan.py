@@ -144,7 +144,7 @@ def _update(
     geometry: Geometry, gpu: GpuProfile, setting: Setting, held: list[Line], count: int
 ) -> tuple[Phase, Phase, Phase]:
     """The three steps of the update. Gradients of earlier micro-batches are there while the next one runs forward."""
-    grads, batch = gradients(count, setting), batch_of(setting, count, on_cpu=gpu.kind == "cpu")
+    grads, batch = gradients(count, setting), batch_of(geometry, setting, count, on_cpu=gpu.kind == "cpu")
     earlier = [grads] if setting.micro_batch < setting.completions_per_step else []
     return (
         _phase("forward", gpu, [*held, *earlier, *forward_lines(geometry, batch)]),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from core.budget.constants import ENGINE_RANKS, MAX_SEQUENCES, PACK_TOKENS
+from core.budget.constants import ENGINE_RANKS, MAX_SEQUENCES, PACK_NUMBERS, PACK_TOKENS
 from core.budget.geometry import LINEAR_MODULES, MLP
 from core.errors import InvalidInput
 
@@ -132,12 +132,11 @@ class Setting:
         prompts = self.micro_batch // self.group_size if self.packed else self.micro_batch
         return prompts * self.prompt_tokens + self.scored_tokens
 
-    @property
-    def pack_tokens(self) -> int:
+    def pack_tokens(self, budget: int) -> int:
         """Tokens that the backward pass works on at one time: one pack of whole groups, or the whole batch."""
         if not self.packed:
             return self.batch_tokens
-        groups = min(self.micro_batch // self.group_size, max(1, PACK_TOKENS // self.row_tokens))
+        groups = min(self.micro_batch // self.group_size, max(1, budget // self.row_tokens))
         return groups * self.row_tokens
 
     @property
@@ -148,6 +147,11 @@ class Setting:
     @property
     def trains_mlp(self) -> bool:
         return any(name in MLP for name in self.target_modules)
+
+
+def pack_budget(hidden_size: int, on_cpu: bool) -> int:
+    """Token positions of packed rows that are computed together: enough to keep the device busy, and no more."""
+    return PACK_TOKENS if on_cpu else max(PACK_TOKENS, PACK_NUMBERS // hidden_size)
 
 
 _LIMITS = {

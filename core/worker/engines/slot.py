@@ -12,10 +12,10 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from vllm.lora.request import LoRARequest
 
+from core.worker.engines.one_adapter import SLOT
 from core.worker.engines.ways import adapted_layers
 
 MEMORY_DISK = Path("/dev/shm")
-SLOT = 0  # the engine is started with room for one adapter
 
 
 class AdapterSlot:
@@ -50,6 +50,7 @@ class AdapterSlot:
     def leave(self) -> None:
         if self._current is not None:
             self._llm.llm_engine.remove_lora(self._current.lora_int_id)
+            self._llm.apply_model(empty_slot)  # vLLM leaves the matrices there, and they are added to every token
             self._current = None
 
     def request(self) -> LoRARequest | None:
@@ -79,6 +80,14 @@ class WrittenSlot(AdapterSlot):
         self._llm.apply_model(lambda model: write_slot(model, layers))
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # so that what sync is said to take is what it takes
+
+
+@torch.inference_mode()
+def empty_slot(model: Any) -> None:
+    """An adapter of zeros, which changes nothing."""
+    for module in model.modules():
+        if hasattr(module, "lora_a_stacked") and hasattr(module, "reset_lora"):
+            module.reset_lora(SLOT)
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from core.config import RunConfig
 from core.worker.engines import nap
 from core.worker.engines.cpu_ops import quicken
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
+from core.worker.engines.one_adapter import serve_one_adapter
 from core.worker.engines.slot import AdapterSlot, WrittenSlot
 from core.worker.engines.views import Shapes, weight_views
 from core.worker.engines.ways import ReloadedWeights, Way, WrittenWeights
@@ -41,6 +42,8 @@ class VllmEngine:
         self.reason = ""
         if config.adapter_sync == "auto":
             self.ways, self.reason = (("merged",), ON_CPU) if on_cpu else (("slot",), ON_GPU)
+        if "slot" in self.ways:
+            serve_one_adapter()
         self._llm = LLM(
             model=folder,
             dtype="bfloat16",

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from core.budget.setting import pack_budget
 from core.worker.training.head import score_tokens
 from core.worker.training.packing import Pack, PackedGroup, packs, split_groups
 
@@ -74,7 +75,9 @@ def score_batch(
 
 def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """(logprobs, entropies), both (N,), of every completion token of the groups, in order."""
-    return score_packs(base, packs(groups), temperature)
+    on_cpu = groups[0].prompt.device.type == "cpu"
+    budget = pack_budget(base.config.get_text_config().hidden_size, on_cpu)
+    return score_packs(base, packs(groups, budget), temperature)
 
 
 def score_packs(base: Any, made: Iterable[Pack], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

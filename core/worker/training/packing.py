@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import torch
 
-from core.budget.constants import PACK_TOKENS
-
 
 @dataclass(frozen=True)
 class PackedGroup:
@@ -62,7 +60,7 @@ def split_groups(input_ids: torch.Tensor, attention_mask: torch.Tensor, completi
     return [PackedGroup(prompt, tuple(completions)) for prompt, completions in groups]
 
 
-def packs(groups: Sequence[PackedGroup], budget: int = PACK_TOKENS) -> Iterator[Pack]:
+def packs(groups: Sequence[PackedGroup], budget: int) -> Iterator[Pack]:
     """The groups in order, as many in a pack as fit into `budget` token positions (rows x longest row), one at least.
 
     More would only cost memory: short rows are padded, and the backward pass works on one pack at a time.

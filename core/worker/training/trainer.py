@@ -199,7 +199,8 @@ class PolicyTrainer(GRPOTrainer):
             scored = Scored(logprobs, entropies.detach(), attention_mask[:, -logits_to_keep:].bool(), groups)
         if self._inputs is not None:
             self._complete(self._inputs, scored)
-        return scored.logprobs + _anchor(model), scored.entropies, auxiliary
+        logprobs = scored.logprobs if scored.logprobs.requires_grad else scored.logprobs + _anchor(model)
+        return logprobs, scored.entropies, auxiliary
 
     def _score_packed(
         self, model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor, width: int
