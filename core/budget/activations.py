@@ -70,12 +70,20 @@ def forward_lines(geometry: Geometry, batch: Batch) -> tuple[Line, Line]:
     return Line("activations", nbytes, formula, MEASURED), head(geometry, batch)
 
 
-def backward_lines(geometry: Geometry, batch: Batch) -> tuple[Line]:
-    """Activations while the layers are differentiated; the head is done by then."""
-    each = in_flight_per_token(geometry, batch)
+def backward_lines(geometry: Geometry, batch: Batch, fresh_gradients: int = 0) -> tuple[Line]:
+    """Activations while the layers are differentiated; the head is done by then.
+
+    fresh_gradients  bytes of gradients that this pass brings. They come layer by layer as what was kept for a pack goes,
+                     so at the fullest moment the one or the other is there; the packs that wait keep theirs throughout
+    """
+    each, waits = in_flight_per_token(geometry, batch), kept(geometry, batch)
     how = "one layer recomputed" if batch.recomputed else "gradients in flight"
     formula = f"{_kept_in_words(geometry, batch)} + {how} {batch.worked_tokens:,} tokens x {each:,} bytes"
-    return (Line("activations", kept(geometry, batch) + each * batch.worked_tokens, formula, MEASURED),)
+    other_packs = max(0, batch.tokens - batch.worked_tokens) * waits // max(1, batch.tokens)
+    gone = waits - max(other_packs, waits - fresh_gradients)
+    if gone > 0:
+        formula += f" - {gone / MIB:,.0f} MiB where gradients took the place"
+    return (Line("activations", waits - gone + each * batch.worked_tokens, formula, MEASURED),)
 
 
 def kept(geometry: Geometry, batch: Batch) -> int:

@@ -148,7 +148,7 @@ def _update(
     earlier = [grads] if setting.micro_batch < setting.completions_per_step else []
     return (
         _phase("forward", gpu, [*held, *earlier, *forward_lines(geometry, batch)]),
-        _phase("backward", gpu, [*held, grads, *backward_lines(geometry, batch)]),
+        _phase("backward", gpu, [*held, grads, *backward_lines(geometry, batch, 0 if earlier else grads.bytes)]),
         _phase("optimizer", gpu, [*held, grads]),
     )
 
