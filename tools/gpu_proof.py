@@ -96,12 +96,12 @@ TINY = {
 }  # fmt: skip
 REHEARSALS: dict[str, Task] = {
     "try-plan": planner(TINY, [{}, {"rank": 16, "quantization": "nf4"}]),
-    "try-sync": of("measure", "merged_sync", TINY),
+    "try-sync": of("measure", "syncs", TINY),
     "try-step": of("stock", "ours", TINY),
 }
 TASKS: dict[str, Task] = {
     "ceilings": ceilings,
-    "sync-7b": of("measure", "merged_sync", {**SPEED_7B, "prompts_per_step": 4}),
+    "sync-7b": of("measure", "syncs", {**SPEED_7B, "prompts_per_step": 4, "adapter_sync": "slot"}),
     "plan-0.5b": planner(
         {**BATCH, "model": "qwen2.5-0.5b", "gpu_memory_utilization": 0.3, "prompt_tokens": 256,
          "completion_tokens": 256}, small_rows()),
@@ -127,6 +127,8 @@ TASKS: dict[str, Task] = {
     "generation-7b": of("measure", "generation", SPEED_7B),
     "step-stock-1.5b": of("stock", "stock", STEP_1B),
     "step-ours-1.5b": of("stock", "ours", STEP_1B),
+    "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, "per_device_train_batch_size": 64}),
+    "step-ours-1.5b-whole": of("stock", "ours", {**STEP_1B, "per_device_train_batch_size": 64}),
     "step-ours-1.5b-shared": of("stock", "ours", STEP_1B, adapter_sync="slot", share_weights=True),
     "step-stock-7b": of("stock", "stock", STEP_7B),
     "step-ours-7b": of("stock", "ours", STEP_7B, adapter_sync="slot", share_weights=True),

