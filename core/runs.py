@@ -92,9 +92,9 @@ WAYS = {"merged": "merged push", "slot": "adapter slot", "in place": "none neede
 class SyncChoice:
     """How the adapter reaches the engine, and by what that was decided.
 
-    sync_seconds   seconds of one sync, for each way that was tried
-    token_seconds  seconds of sync and sampling together for one sampled token, which decided
-    reason         why nothing was measured
+    reason         why this way, where nobody asked for it
+    sync_seconds   seconds of one sync, for each way that a run measured (until 0.1.0 some did)
+    token_seconds  seconds of sync and sampling together for one sampled token, likewise
     """
 
     way: str

@@ -73,8 +73,8 @@ def forward_lines(geometry: Geometry, batch: Batch) -> tuple[Line, Line]:
 def backward_lines(geometry: Geometry, batch: Batch, fresh_gradients: int = 0) -> tuple[Line]:
     """Activations while the layers are differentiated; the head is done by then.
 
-    fresh_gradients  bytes of gradients that this pass brings. They come layer by layer as what was kept for a pack goes,
-                     so at the fullest moment the one or the other is there; the packs that wait keep theirs throughout
+    fresh_gradients  bytes of gradients that this pass brings. They come layer by layer as what was kept for a pack
+                     goes, so at the fullest moment one or the other is there; packs that wait keep theirs throughout
     """
     each, waits = in_flight_per_token(geometry, batch), kept(geometry, batch)
     how = "one layer recomputed" if batch.recomputed else "gradients in flight"

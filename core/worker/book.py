@@ -10,7 +10,7 @@ from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import RunError
 from core.models import locate
-from core.runs import Checkpoint, Question, RunStatus, Step, SyncChoice
+from core.runs import Checkpoint, Question, RunStatus, Step
 from core.store import Database, browsing, evaluating, lifecycle, recording
 from core.troubles import trouble
 from core.worker.base_watch import BaseWatch
@@ -28,8 +28,7 @@ log = logging.getLogger(__name__)
 class RunBook:
     """Stores what training hands it.
 
-    state        called for what a checkpoint holds besides the adapter
-    sync_choice  called until it says how the adapter reaches the engine
+    state  called for what a checkpoint holds besides the adapter
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class RunBook:
         self.checkpoints = Checkpoints(folder / "checkpoints", config.save_total_limit, self._base_name)
         self._saved = -1
         self.state: Callable[[], TrainingState] = lambda: TrainingState({}, {})
-        self.sync_choice: Callable[[], SyncChoice | None] = lambda: None
 
     def resumed_at(self, step: int) -> None:
         """The record goes on after this step; what was sampled beyond it will be sampled again."""
@@ -63,11 +61,7 @@ class RunBook:
         """Stores a step; True when the run should end after it."""
         assert sampled.step is not None
         step = sampled.step
-        choice = self.sync_choice()
-        self._store.write(lambda connection: self._record(connection, step, choice))
-        if choice is not None:
-            log.info("Adapter sync: %s", choice.sentence)
-            self.sync_choice = lambda: None
+        self._store.write(lambda connection: self._record(connection, step))
         refuse_nonsense(step)
         self._watch.check(step.metrics.get("mismatch/mean"))
         self._step, self._reward = step.number, step.metrics.get("reward")
@@ -81,13 +75,10 @@ class RunBook:
         """Stores the greedy answers to the fixed prompts."""
         self._store.write(lambda connection: evaluating.record_answers(connection, self._run_id, answers))
 
-    def _record(self, connection: Any, step: Step, choice: SyncChoice | None) -> None:
+    def _record(self, connection: Any, step: Step) -> None:
         if not recording.record_step(connection, self._run_id, step):
             message = f"Step {step.number} was sampled again after resuming and came out differently."
             lifecycle.add_event(connection, self._run_id, "warning", message, "worker")
-
-        if choice is not None:
-            lifecycle.choose_sync(connection, self._run_id, choice)
 
     def finish(self) -> None:
         """Saves the adapter where people look for it and gives the run its final status."""

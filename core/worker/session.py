@@ -10,7 +10,7 @@ from core.catalogue import load_catalogue
 from core.errors import StopRequested
 from core.models import locate, weight_bytes
 from core.recipes import Example, Recipe, get_recipe
-from core.runs import FINGERPRINTED, LoadPhase, Run, RunStatus
+from core.runs import FINGERPRINTED, LoadPhase, Run, RunStatus, SyncChoice
 from core.settings import Settings
 from core.store import Database, browsing, lifecycle, recording
 from core.worker.base_watch import BaseWatch
@@ -58,10 +58,8 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         log.info(exactness.reason)
     with progress.phase("prove adapter live"):
         prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples[:PROBE_PROMPTS]]
-        for way in reversed(loaded.engine.ways):  # the first, with which training starts, last
-            loaded.engine.use(way)
-            proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
-            log.info("%s: engine and trainer differ by %.3f, without the adapter %.3f", way, *astuple(proof))
+        proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
+        log.info("Engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
     prints = fingerprints(recipe, examples, watch)
     trainer = PolicyTrainer(
         loaded,
@@ -76,7 +74,6 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         kept,
         book.on_answers,
     )
-    book.sync_choice = lambda: trainer.sync_choice
     book.state = lambda: trainer.state_to_keep(**prints)
     _open_record(database, run, loaded, exactness, found, kept, prints)
     try:
@@ -123,6 +120,7 @@ def _open_record(
         log.warning(notice)
     with database.writing() as connection:
         lifecycle.update(connection, run.id, engine=loaded.engine.name)
+        lifecycle.choose_sync(connection, run.id, SyncChoice(loaded.engine.way, reason=loaded.engine.reason))
         lifecycle.note(connection, run.id, packed=exactness.packed, packing=exactness.reason, fingerprints=prints)
         lifecycle.note(connection, run.id, base_weights=prints["base weights"], base_weights_checked=found.step)
         lifecycle.add_event(connection, run.id, "note" if exactness.packed else "warning", exactness.reason, "worker")

@@ -5,35 +5,16 @@ import torch
 
 from core.config import make_config
 from core.errors import InvalidInput
-from core.worker.engines.choosing import SyncChooser
+from core.runs import SyncChoice
 from core.worker.engines.views import weight_views
 
 CONFIG = {"model": "m", "recipe": "addition", "gpu": "h100-80gb"}
 
 
-def test_each_way_gets_a_step_and_the_faster_stays() -> None:
-    chooser = SyncChooser(("slot", "merged"))
-    assert (chooser.way, chooser.choice) == ("slot", None)
-    chooser.note(0.1, 3.9, 1000)
-    assert (chooser.way, chooser.choice) == ("merged", None)
-    chooser.note(0.4, 1.6, 1000)
-    assert chooser.choice is not None
-    assert chooser.choice.sentence == "merged push, 0.4 s and 2 ms a token (adapter slot: 0.1 s and 4 ms a token)"
-    chooser.note(9.0, 9.0, 1)
-    assert chooser.way == "merged"
-
-
-def test_what_counts_is_the_time_for_a_token() -> None:
-    chooser = SyncChooser(("slot", "merged"))
-    chooser.note(0.1, 1.0, 100)
-    chooser.note(0.1, 1.5, 1000)  # longer answers took longer, and less for each token
-    assert chooser.way == "merged"
-
-
-def test_with_one_way_there_is_nothing_to_measure() -> None:
-    chooser = SyncChooser(("merged",), "on a CPU it is faster")
-    assert chooser.choice is not None
-    assert chooser.choice.sentence == "merged push: on a CPU it is faster"
+def test_a_choice_is_told_in_a_sentence() -> None:
+    assert SyncChoice("merged", reason="on a CPU it is faster").sentence == "merged push: on a CPU it is faster"
+    measured = SyncChoice("merged", {"slot": 0.1, "merged": 0.4}, {"slot": 0.004, "merged": 0.002})
+    assert measured.sentence == "merged push, 0.4 s and 2 ms a token (adapter slot: 0.1 s and 4 ms a token)"
 
 
 class Fused(torch.nn.Module):

@@ -86,13 +86,11 @@ def measure_rows(
 def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> dict[str, Any]:
     """Three steps of the product's own trainer; peaks by phase, seconds by phase, and the plan."""
     settle_kernels()
-    ways = engine.ways
-    if config.adapter_sync != "auto":
-        engine.ways = (config.adapter_sync,)
+    first = engine.way
     base = share_base(str(folder), engine) if config.share_weights else random_base(folder, config.quantization)
     policy = attach_adapter(base, config)
     engine.connect(policy)
-    engine.use(engine.ways[0])
+    use(engine, first if config.adapter_sync == "auto" else config.adapter_sync)
     engine._naps = config.sleep_kv_cache
     tokenizer = tokenizer_of(folder)
     recipe = recipe_of(config.prompt_tokens)
@@ -108,7 +106,6 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         trainer = PolicyTrainer(loaded, config, recipe, examples, Path(scratch), lambda phase: None, on_step)
         trainer.train()
     engine.rest()
-    choice = trainer.sync_choice
     planned = plan_setting(settings, str(config.model), config.gpu, setting_of(config))
     result = {
         "planned": {phase.name: phase.total_bytes for phase in planned.phases},
@@ -119,16 +116,21 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         "seconds": [dict(step.seconds) for step in found],
         "tokens": [sum(c.length for g in step.groups for c in g.completions) for step in found],
         "mismatch": [step.metrics.get("mismatch/mean") for step in found],
-        "choice": choice.sentence if choice else None,
-        "sync_seconds": dict(choice.sync_seconds) if choice else None,
-        "token_seconds": dict(choice.token_seconds) if choice else None,
+        "way": engine.way,
     }
     engine._wake()
+    use(engine, first)
     engine._way.leave()
-    engine._way, engine.ways = engine._known[ways[0]], ways
     for way in engine._known.values():
         way._policy = None
     return result
+
+
+def use(engine: Any, way: str) -> None:
+    """Changes to another way of an engine that has room for both."""
+    if way != engine.way:
+        engine._way.leave()
+        engine._way, engine.way = engine._known[way], way
 
 
 def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -142,7 +144,7 @@ def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterat
     prompts = [[5 + (7 * i + j) % 4000 for j in range(config.prompt_tokens)] for i in range(config.prompts_per_step)]
     sampling = Sampling(1.0, 1.0, 0, config.completion_tokens, 1)
     for way in ("slot",):  # merged would write into the shared base
-        engine.use(way)
+        use(engine, way)
         syncs = [_timed(engine.sync) for _ in range(6)]
         runs = []
         for _ in range(3):
@@ -173,7 +175,7 @@ def syncs(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[di
     policy = attach_adapter(random_base(folder, config.quantization), config)
     engine.connect(policy)
     for way in ("slot", "merged"):  # auto has one way on each kind of device; both are there to be measured
-        engine.use(way)
+        use(engine, way)
         yield {"way": way, "sync_seconds": [_timed(engine.sync) for _ in range(8)]}
 
 

@@ -43,22 +43,19 @@ class InferenceEngine(Protocol):
     """Samples from the policy. `connect` once, then for each batch `sync` and `generate`.
 
     notice        what people should know about using this engine here, with the remedy; "" when all is well
-    ways          how the adapter may reach it; it starts with the first
-    reason        why it has one way where several were thinkable; "" where nobody needs to be told
+    way           how the adapter reaches it
+    reason        why this way, where another was thinkable; "" where nobody needs to be told
     asleep_bytes  device memory that it has given back for the time being, though torch still counts it
     """
 
     name: str
     notice: str
-    ways: tuple[str, ...]
+    way: str
     reason: str
     asleep_bytes: int
 
     def connect(self, policy: PeftModel) -> None:
         """Takes the policy whose adapter `sync` will apply."""
-
-    def use(self, way: str) -> None:
-        """Changes to another of its ways; `sync` must follow."""
 
     def sync(self) -> None:
         """Makes the engine sample from the policy as it is now."""

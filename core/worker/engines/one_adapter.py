@@ -54,10 +54,12 @@ def serve_one_adapter() -> None:
     wrapper = resolve_obj_by_qualname(current_platform.get_punica_wrapper())
     original = wrapper.add_lora_linear
     if tuple(inspect.signature(original).parameters) == EXPECTED:
-        wrapper.add_lora_linear = _instead_of(original)
+        wrapper.add_lora_linear = replacement(original)
 
 
-def _instead_of(original: Any) -> Any:
+def replacement(original: Any) -> Any:
+    """vLLM's `add_lora_linear` for one slot; what it cannot serve goes to the original."""
+
     def add_lora_linear(
         self: Any,
         y: torch.Tensor,

@@ -21,7 +21,7 @@ class TransformersEngine:
     """Samples from the policy in place, so there is nothing to synchronise."""
 
     name = "transformers"
-    ways: tuple[str, ...] = ("in place",)
+    way = "in place"
     reason = ""
     asleep_bytes = 0
 
@@ -32,9 +32,6 @@ class TransformersEngine:
 
     def connect(self, policy: PeftModel) -> None:
         self._policy = policy
-
-    def use(self, way: str) -> None:
-        """There is one way only."""
 
     def sync(self) -> None:
         """Nothing to do: the policy itself is sampled."""

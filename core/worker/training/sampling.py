@@ -1,14 +1,11 @@
 """The engine in the place where TRL expects its own vLLM."""
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from core.config import RunConfig
-from core.runs import SyncChoice
 from core.worker.engines import InferenceEngine, Sample, Sampling
-from core.worker.engines.choosing import SyncChooser
 
 Clock = Callable[[str], AbstractContextManager[None]]
 # Keeps the seeds of neighbouring runs' steps apart.
@@ -32,22 +29,12 @@ class EngineBridge:
     ) -> None:
         self._after = after
         self._engine, self._config, self._clock, self._step = engine, config, clock, step
-        self._chooser = SyncChooser(engine.ways, engine.reason)
-        self._sync_seconds = 0.0
         self.prompts: list[list[int]] = []
         self.groups: list[list[Sample]] = []
 
-    @property
-    def choice(self) -> SyncChoice | None:
-        """How the adapter reaches the engine, once that is settled."""
-        return self._chooser.choice
-
     def sync_weights(self) -> None:
         with self._clock("sync"):
-            self._engine.use(self._chooser.way)
-            began = time.perf_counter()
             self._engine.sync()
-            self._sync_seconds = time.perf_counter() - began
 
     def generate(
         self, prompts: list[list[int]], images: Any, num_generations: int, profiler: Any = None
@@ -55,13 +42,10 @@ class EngineBridge:
         """TRL sends each prompt once per completion; the engine gets it once, with n = group size."""
         self.prompts = prompts[::num_generations]
         with self._clock("generate"):
-            began = time.perf_counter()
             self.groups = self._engine.generate(self.prompts, num_generations, self._sampling())
-            seconds = time.perf_counter() - began
         self._after()
         self._engine.rest()  # after the clock: what it gives back was in use while it sampled
         samples = [sample for group in self.groups for sample in group]
-        self._chooser.note(self._sync_seconds, seconds, sum(len(sample.token_ids) for sample in samples))
         logprobs = [[[value] for value in sample.logprobs] for sample in samples]  # (B, T, 1)
         return prompts, [list(sample.token_ids) for sample in samples], logprobs, None
 

@@ -13,7 +13,7 @@ from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
 from core.recipes import Example, Recipe
-from core.runs import Question, SyncChoice
+from core.runs import Question
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.saving import TrainingState
@@ -120,11 +120,6 @@ class PolicyTrainer(GRPOTrainer):
         """What a later attempt needs to go on from the step just done."""
         step = self._done + self.state.global_step
         return capture(self.optimizer, self.lr_scheduler, step=step, fingerprints=fingerprints)
-
-    @property
-    def sync_choice(self) -> SyncChoice | None:
-        """How the adapter reaches the engine, once that is settled."""
-        return self._bridge.choice
 
     @contextmanager
     def _clock(self, phase: str) -> Iterator[None]:
