@@ -1,11 +1,14 @@
 """`python -m core.worker.benches.step STEPS`: a step of the demo recipe here and in stock TRL, each in its own process.
 
 stock_best is GRPOTrainer with bf16 weights and autocast, stock_default with its defaults (fp32); both sample with HF
-generate, which is what TRL can do on a CPU. All train on the same prompts with the same rewards and batch.
+generate, which is what TRL can do on a CPU. All train on the same prompts with the same rewards and batch. Where the
+length is full, every completion goes on to its last token and rewards are drawn by chance: every group is trained on.
 """
 
+import dataclasses
 import itertools
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -15,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
-from core.recipes import compose, get_recipe
+from core.recipes import Recipe, Reward, compose, get_recipe
 from core.settings import load_settings, set_engine_environment
 
-# Longest completions, in tokens: the recipe's own, and 64.
-WORKLOADS: tuple[dict[str, Any], ...] = ({}, {"completion_tokens": 64})
+FULL = "full_length"
+# Longest completions, in tokens: the recipe's own, 64, and 64 of which none is left out.
+WORKLOADS: tuple[dict[str, Any], ...] = ({}, {"completion_tokens": 64}, {"completion_tokens": 64, FULL: True})
 CONTENDERS = ("stock_best", "stock_default", "grouper")
 # The first steps of a process warm it up.
 WARM_UP = 2
@@ -30,7 +34,7 @@ def main(steps: int) -> None:
     for overrides in WORKLOADS:
         told = {name: in_its_own_process(name, steps, overrides) for name in CONTENDERS}
         medians = {name: found["seconds"] for name, found in told.items()}
-        config = _config(steps, overrides)
+        config, full = _config(steps, overrides)
         results.append(
             {
                 "workload": {
@@ -38,6 +42,7 @@ def main(steps: int) -> None:
                     "prompts_per_step": config.prompts_per_step,
                     "group_size": config.group_size,
                     "completion_tokens": config.completion_tokens,
+                    FULL: full,
                     "sampled_tokens": {name: found["tokens"] for name, found in told.items()},
                 },
                 "medians": {name: round(seconds, 3) for name, seconds in medians.items()},
@@ -69,12 +74,31 @@ def in_its_own_process(name: str, steps: int, overrides: dict[str, Any]) -> dict
     return found
 
 
-def _config(steps: int, overrides: dict[str, Any]) -> RunConfig:
-    overrides = {"fast_inference": "on", "steps": steps + WARM_UP, **overrides}
-    return compose("addition", "smollm2-135m", "cpu", overrides)
+def _config(steps: int, overrides: dict[str, Any]) -> tuple[RunConfig, bool]:
+    """The run, and whether its completions are of full length."""
+    changed = {name: value for name, value in overrides.items() if name != FULL}
+    config = compose("addition", "smollm2-135m", "cpu", {"fast_inference": "on", "steps": steps + WARM_UP, **changed})
+    return config, bool(overrides.get(FULL))
 
 
-def grouper(config: RunConfig) -> dict[str, Any]:
+def _recipe(config: RunConfig, full: bool) -> Recipe:
+    recipe, chance = get_recipe(config.recipe), random.Random(config.seed)
+    by_chance = Reward("chance", 1.0, "random", lambda text, fields: chance.random())
+    return dataclasses.replace(recipe, rewards=(by_chance,)) if full else recipe
+
+
+def _to_the_last_token(engine: Any, tokens: int) -> None:
+    """Has this engine sample exactly so many tokens for every completion."""
+    ask = engine.generate
+
+    def generate(prompts: list[list[int]], group_size: int, sampling: Any) -> Any:
+        lengths = (tokens,) * (len(prompts) * group_size)
+        return ask(prompts, group_size, dataclasses.replace(sampling, lengths=lengths))
+
+    engine.generate = generate
+
+
+def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     """Median seconds of this project's steps, their phases, and the floor of the work they did."""
     from core.worker.benches.floor import measure_floor
     from core.worker.loading import Progress, load_policy
@@ -83,7 +107,9 @@ def grouper(config: RunConfig) -> dict[str, Any]:
 
     floor = measure_floor()
     loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
-    recipe = get_recipe(config.recipe)
+    if full:
+        _to_the_last_token(loaded.engine, config.completion_tokens)
+    recipe = _recipe(config, full)
     examples = choose_examples(recipe, config, loaded.tokenizer)
     ends, kept = [time.perf_counter()], []
 
@@ -114,7 +140,7 @@ def grouper(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def stock(config: RunConfig, best: bool) -> dict[str, Any]:
+def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     """Median seconds of stock TRL's steps."""
     import torch
     from peft import LoraConfig
@@ -128,7 +154,7 @@ def stock(config: RunConfig, best: bool) -> dict[str, Any]:
     from core.worker.training.scoring import ScoreSheet
 
     folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
-    tokenizer, recipe = load_tokenizer(folder), get_recipe(config.recipe)
+    tokenizer, recipe = load_tokenizer(folder), _recipe(config, full)
     examples = choose_examples(recipe, config, tokenizer)
     ends: list[float] = []
     tokens: list[int] = []
@@ -160,6 +186,7 @@ def stock(config: RunConfig, best: bool) -> dict[str, Any]:
                 per_device_train_batch_size=config.batch_size,
                 num_generations=config.group_size,
                 max_completion_length=config.completion_tokens,
+                generation_kwargs={"min_new_tokens": config.completion_tokens} if full else None,
                 learning_rate=config.learning_rate,
                 gradient_checkpointing=False,
                 reward_weights=list(recipe.weights({}).values()),
@@ -194,5 +221,5 @@ if __name__ == "__main__":
     else:
         set_engine_environment(1)
         asked = _config(int(sys.argv[2]), json.loads(sys.argv[3]))
-        found = grouper(asked) if sys.argv[1] == "grouper" else stock(asked, best=sys.argv[1] == "stock_best")
+        found = grouper(*asked) if sys.argv[1] == "grouper" else stock(*asked, best=sys.argv[1] == "stock_best")
         sys.stdout.write(json.dumps(found) + "\n")
