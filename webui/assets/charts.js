@@ -92,7 +92,13 @@ window.grouperCharts = (element, props, watch, trigger) => {
       order.push(...lines);
     }
     if (!tables.length || !tables.some((table) => table.slice(1).some((ys) => ys.some((y) => y != null)))) return null;
-    return { lines: order, data: tables.length > 1 ? uPlot.join(tables) : tables[0] };
+    return { lines: order, data: joined(tables) };
+  }
+  // Runs with the same steps lie over each other as they are.
+  function joined(tables) {
+    const [xs] = tables[0];
+    const same = tables.every(([each]) => each === xs || (each.length === xs.length && each.every((x, at) => x === xs[at])));
+    return same ? [xs, ...tables.flatMap((table) => table.slice(1))] : uPlot.join(tables);
   }
   const total = (ys, at) => ys.reduce((sum, values) => sum + (values[at] ?? 0), 0);
 
@@ -181,9 +187,25 @@ window.grouperCharts = (element, props, watch, trigger) => {
         made.node.remove();
         cards.delete(key);
       }
-    for (const chart of charts) drawOne(chart, cards.get(chart.key) || card(chart), rebuild);
+    for (const chart of charts) cards.get(chart.key) || card(chart);
+    anew = rebuild || (anew && drawing.length > 0);
+    drawing = [...charts];
+    drawSome();
     const table = element.querySelector("details[data-figures]");
     if (table?.open) fill(table);
+  }
+
+  // A few charts a frame, from the top, so that the page shows the first at once and never stops answering.
+  const FRAME_MS = 20;
+  let drawing = [];
+  let anew = false; // those that wait are built again
+  function drawSome() {
+    const began = performance.now();
+    while (drawing.length && performance.now() - began < FRAME_MS) {
+      const chart = drawing.shift();
+      drawOne(chart, cards.get(chart.key), anew);
+    }
+    if (drawing.length) requestAnimationFrame(drawSome);
   }
 
   function drawOne(chart, made, rebuild) {
@@ -297,11 +319,10 @@ window.grouperCharts = (element, props, watch, trigger) => {
   element.querySelector("[data-unzoom]").addEventListener("click", () => zoom(null));
   element.querySelector("details[data-figures]")?.addEventListener("toggle", (event) => event.target.open && fill(event.target));
   new MutationObserver(() => draw(true)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  const update = () => {
-    if (!props.value) return;
-    take(JSON.parse(props.value)); // as text: what Gradio hands over as objects is slow to read
+  const update = (value) => {
+    if (!value) return;
+    take(JSON.parse(value)); // as text: what Gradio hands over as objects is slow to read
     draw(false);
   };
-  watch("value", update);
-  update();
+  grouper.showing(element, props, watch, update);
 };
