@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from webui.components.live import ASSETS
 from webui.download import export_route
-from webui.first import FirstContent, script_route
+from webui.first import FirstContent, own_routes
 from webui.frontend import assets_route
 from webui.language import LANGUAGES
 from webui.pages import (
@@ -62,7 +62,7 @@ def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | N
     `kinds_of`."""
     firsts = {"": None, **{address.lstrip("/"): getattr(page, "first", None) for _, address, page in PAGES}}
     at_once = Middleware(FirstContent, services=services, firsts=firsts, kinds=kinds or {})
-    routes = [services.shared.route(), export_route(services), assets_route(), script_route()]
+    routes = [services.shared.route(), export_route(services), assets_route(), *own_routes()]
     return {
         "server_name": services.settings.host,
         "server_port": services.settings.port,

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import brotli
@@ -23,8 +23,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.components.live import asset
-from webui.frontend import FOREVER, preloads
+from webui.frontend import packed, preloads
 from webui.services import Services
+from webui.theme import STYLES
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +37,21 @@ SCRIPTS = ("words.js", "uPlot.iife.min.js", "charts.js", "grouper.js")
 
 
 @lru_cache(maxsize=1)
-def own_script() -> tuple[str, bytes]:
-    """All of our scripts in one file, under a name that changes with what is in it."""
-    content = ";\n".join(asset(name) for name in SCRIPTS).encode()
-    return f"grouper-{hashlib.sha256(content).hexdigest()[:12]}.js", content
+def own_files() -> dict[str, bytes]:
+    """All of our scripts in one file and all of our styles in another, under names that change with what is in them."""
+    texts = {
+        ".js": ";\n".join(asset(name) for name in SCRIPTS).encode(),
+        ".css": "\n".join(asset(f"styles/{name}.css") for name in STYLES).encode(),
+    }
+    return {f"grouper-{hashlib.sha256(text).hexdigest()[:12]}{kind}": text for kind, text in texts.items()}
 
 
-def script_route() -> Route:
-    name, content = own_script()
-    packed = brotli.compress(content)
+def own_routes() -> list[Route]:
+    return [Route(f"/{name}", partial(_own_file, name=name)) for name in own_files()]
 
-    def answer(request: Request) -> Response:
-        takes = "br" in request.headers.get("accept-encoding", "")
-        headers = {**FOREVER, "Vary": "Accept-Encoding", **({"Content-Encoding": "br"} if takes else {})}
-        return Response(packed if takes else content, media_type="text/javascript", headers=headers)
 
-    return Route(f"/{name}", answer)
+def _own_file(request: Request, name: str) -> Response:
+    return packed(name, request, own_files().__getitem__)
 
 
 class FirstContent:
@@ -94,8 +94,9 @@ class FirstContent:
         return start, b"".join(pieces)
 
     def _head(self, path: str) -> str:
-        name, _ = own_script()
-        return f'{preloads(self._kinds.get(path, frozenset()))}<script async src="./{name}"></script>'
+        script, styles = own_files()
+        own = f'<link rel="stylesheet" href="./{styles}"><script async src="./{script}"></script>'
+        return own + preloads(self._kinds.get(path, frozenset()))
 
     def _first(self, path: str, scope: Scope) -> str:
         """The content as JSON, and the call that says that it has come. A page that cannot say its content beforehand

@@ -6,7 +6,7 @@ good; and which files a page will need can be read from the scripts themselves.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,17 +33,17 @@ def assets_route() -> Route:
             return PlainTextResponse("There is no such file.", status_code=404)
         if path.suffix not in KINDS:
             return FileResponse(path, headers=FOREVER)
-        return packed(path.name, KINDS[path.suffix], request)
+        return packed(path.name, request, _content)
 
     return Route("/assets/{name:path}", answer)
 
 
-def packed(name: str, kind: str, request: Request) -> Response:
-    """A file of the frontend, compressed where the browser takes that."""
+def packed(name: str, request: Request, content: Callable[[str], bytes]) -> Response:
+    """A file whose name changes with its content: compressed, once, where the browser takes that."""
     takes = "br" in request.headers.get("accept-encoding", "")
-    content = _compressed(name) if takes else _content(name)
+    body = _compressed(name, content) if takes else content(name)
     headers = {**FOREVER, "Vary": "Accept-Encoding", **({"Content-Encoding": "br"} if takes else {})}
-    return Response(content, media_type=kind, headers=headers)
+    return Response(body, media_type=KINDS[Path(name).suffix], headers=headers)
 
 
 @lru_cache(maxsize=64)
@@ -84,5 +84,5 @@ def _content(name: str) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _compressed(name: str) -> bytes:
-    return brotli.compress(_content(name), quality=6)
+def _compressed(name: str, content: Callable[[str], bytes]) -> bytes:
+    return brotli.compress(content(name), quality=6)

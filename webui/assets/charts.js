@@ -26,6 +26,13 @@ window.grouperCharts = (element, props, watch, trigger) => {
   const plain = (value) => (Math.abs(value) >= 1000 ? thin(Math.round(value)) : String(Number(value.toPrecision(3))));
   const figure = (value, unit) => (value == null ? "–" : (FIGURES[unit] || plain)(value));
 
+  // Figures along an axis: where they lie so close that they would read the same, with the decimals that tell them apart.
+  function marks(ticks, unit) {
+    const texts = ticks.map((tick) => figure(tick, unit));
+    const alike = new Set(texts).size < texts.length;
+    return alike && unit === "GiB" ? ticks.map((tick) => `${tick.toFixed(3)} GiB`) : texts;
+  }
+
   function take(value) {
     const ids = new Set(value.sources.map((source) => source.id));
     for (const id of sources.keys()) if (!ids.has(id)) sources.delete(id);
@@ -123,7 +130,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
       scales: { x: { time: false }, y: { range: spread(chart) } },
       axes: [
         { ...axis, size: 30, space: state.axis === "time" ? 70 : 50, ...(state.axis === "time" ? times : steps) },
-        { ...axis, size: 54, values: (_, ticks) => ticks.map((tick) => figure(tick, chart.unit)) },
+        { ...axis, size: 66, values: (_, ticks) => marks(ticks, chart.unit) },
       ],
       series: [
         {},
@@ -284,6 +291,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
     const table = document.createElement("table");
     table.className = "table";
     table.append(document.createElement("thead"), document.createElement("tbody"));
+    if (sources.size > 1) table.createCaption().textContent = source.name;
     const title = ([chart, line]) => (chart.lines.length > 1 ? `${chart.title}: ${line.name}` : chart.title);
     table.tHead.append(row([cell("th", say("Step")), ...lines.map((each) => cell("th", title(each)))]));
     source.steps.forEach((step, at) =>

@@ -195,6 +195,7 @@ window.grouper = (() => {
 
   // An error that belongs to a field is said under that field.
   function mark(target) {
+    if (target.closest("#outcome")) target.querySelector("[role=alert]")?.scrollIntoView({ block: "nearest" });
     if (!target.querySelector("[data-errors]")) return;
     for (const old of document.querySelectorAll(".field-error")) old.remove();
     for (const old of document.querySelectorAll("[aria-invalid=true]")) old.removeAttribute("aria-invalid");

@@ -24,8 +24,8 @@ CHARTS = """
   <fieldset><legend class="unseen">Horizontal axis</legend>
     <label><input type="radio" name="axis" value="step" data-axis>Steps</label>
     <label><input type="radio" name="axis" value="time" data-axis>Time</label></fieldset>
-  <span class="hint">Drag over a chart to zoom all of them</span>
   <button type="button" class="small-button" data-unzoom>See all</button>
+  <span class="hint">Drag over a chart to zoom all of them</span>
 </div>
 <div class="charts" role="group" aria-label="LABEL" style="--charts:COUNT"></div>
 <details class="fold" data-figures><summary>Figures as a table</summary>
