@@ -203,7 +203,7 @@ window.grouper = (() => {
       const block = document.getElementById(`field-${said.dataset.errorField}`);
       if (!block) continue;
       const note = Object.assign(document.createElement("p"), { className: "field-error", id: `error-${said.dataset.errorField}` });
-      note.textContent = said.textContent;
+      note.append(...[...said.childNodes].map((node) => node.cloneNode(true)));
       block.append(note);
       const input = block.querySelector("input, textarea");
       input?.setAttribute("aria-invalid", "true");
@@ -343,6 +343,12 @@ window.grouper = (() => {
     again.observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
   document.body ? keepPainted() : addEventListener("DOMContentLoaded", keepPainted);
+
+  // Gradio opens a dropdown's list at every key, Tab too, and so leaves it open over the next fields when a value of the
+  // reader's own matches nothing. A Tab that it does not hear closes the list as a click elsewhere does.
+  addEventListener("keydown", (event) => {
+    if (event.key === "Tab" && event.target.matches?.("[role=combobox]")) event.stopPropagation();
+  }, true);
 
   // A page brought back by the Back button would act on what it knew when it was left.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
