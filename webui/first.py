@@ -112,7 +112,8 @@ class FirstContent:
         text = json.dumps({"key": self._services.shared.leave(view), "panels": panels}, separators=(",", ":"))
         data = text.replace("<", "\\u003c")
         brought = f'<script type="application/json" id="first-content">{data}</script>'
-        return f"{brought}<script>window.grouper?.came()</script>"
+        # Our script may run while the parser is in the midst of the text before: only this says that it is whole.
+        return f"{brought}<script>window.grouperBrought = true; window.grouper?.came()</script>"
 
 
 class _Writer:

@@ -55,9 +55,8 @@ window.grouper = (() => {
   const first = {};
   const waiting = [];
   function came() {
-    const brought = document.getElementById("first-content");
-    if (!brought || first.panels) return;
-    Object.assign(first, JSON.parse(brought.textContent));
+    if (!window.grouperBrought || first.panels) return; // not there, or not whole yet
+    Object.assign(first, JSON.parse(document.getElementById("first-content").textContent));
     setTimeout(begun, PATIENCE_MS);
     for (const draw of waiting.splice(0)) draw();
   }

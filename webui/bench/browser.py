@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.errors import GrouperError
 from webui.bench.serving import bare_page, dashboard
 
 # Page -> what counts as its content, and the milliseconds it may take.
@@ -32,6 +33,7 @@ WATCH = """selector => new Promise(done => {
     if (!content && document.querySelector(selector)?.getBoundingClientRect().height) content = performance.now();
     const stands = document.querySelector(`gradio-app :is(${selector})`)?.getBoundingClientRect().height;
     content && stands ? done({content, ready: performance.now(), shift}) : requestAnimationFrame(look);
+    if (performance.now() > 30000) done(null);
   };
   look();
 })"""
@@ -70,7 +72,10 @@ def _visits(browser: Any, url: str, selector: str) -> list[dict[str, float]]:
     taken = []
     for _ in range(1 + LATER):
         tab.goto(url, wait_until="commit")
-        taken.append(tab.evaluate(WATCH, selector))
+        found = tab.evaluate(WATCH, selector)
+        if found is None:
+            raise GrouperError(f"{url} shows no {selector} within half a minute.")
+        taken.append(found)
     context.close()
     return taken
 
