@@ -55,15 +55,27 @@ def test_text_of_others_cannot_end_the_script_it_travels_in(dashboard: str, runs
 
 
 @pytest.mark.browser
-def test_what_came_with_the_page_is_not_sent_again(page: Any, runs: dict[str, str]) -> None:
-    heard: list[bytes] = []
-    page.on("requestfinished", lambda asked: "queue/data" in asked.url and heard.append(asked.response().body()))
-    page.goto(f"run?id={runs['finished']}")
-    page.wait_for_selector("#charts canvas")
-    page.wait_for_function("performance.getEntriesByType('resource').some(({name}) => name.includes('queue/data'))")
-    page.wait_for_timeout(500)
-    assert heard
-    assert b"Gradient norm" not in b"".join(heard)
+def test_a_tab_brings_the_key_of_what_came_with_its_page(page: Any, runs: dict[str, str]) -> None:
+    with page.expect_request("**/queue/join*") as asked:
+        page.goto(f"run?id={runs['finished']}")
+    assert re.fullmatch(r"[0-9a-f]{16}", asked.value.post_data_json["data"][0])
+
+
+@pytest.mark.browser
+def test_content_that_comes_late_is_drawn_all_the_same(page: Any, runs: dict[str, str]) -> None:
+    came = "window.grouperBrought = true; window.grouper?.came()"
+
+    def late(route: Any) -> None:
+        body = route.fetch().text()
+        assert came in body
+        route.fulfill(body=body.replace(came, f"setTimeout(() => {{{came}}}, 1200)"), content_type="text/html")
+
+    page.route("**/runs", late)
+    page.goto("runs")
+    page.wait_for_selector("table.runs tbody tr")
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs?sort=name")
 
 
 @pytest.mark.browser
