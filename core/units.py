@@ -28,7 +28,7 @@ def thin(count: int) -> str:
 
 def parameters(count: int) -> str:
     """A parameter count as the field writes it: 134515008 -> "135M", 7615616512 -> "7.62B"."""
-    return f"{count / 1e9:.3g}B" if count >= 1e9 else f"{count / 1e6:.3g}M"
+    return f"{count / 1e9:.3g}B" if count >= 999.5e6 else f"{count / 1e6:.3g}M"
 
 
 def duration(seconds: float) -> str:

@@ -1,12 +1,16 @@
 """The pages put together, and how they are served."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from webui.components.live import ASSETS, asset
+from webui.components.live import ASSETS
 from webui.download import export_route
+from webui.first import FirstContent, own_routes
+from webui.frontend import assets_route
 from webui.language import LANGUAGES
 from webui.pages import (
     about,
@@ -53,14 +57,17 @@ def create_app(services: Services) -> gr.Blocks:
     return app
 
 
-def launch_arguments(services: Services) -> dict[str, Any]:
-    """How `create_app`'s result is served: our own look, nothing kept in the browser, no framework strip."""
+def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | None = None) -> dict[str, Any]:
+    """How `create_app`'s result is served: our own look, nothing kept in the browser, no framework strip. `kinds`: see
+    `kinds_of`."""
+    firsts = {"": None, **{address.lstrip("/"): getattr(page, "first", None) for _, address, page in PAGES}}
+    at_once = Middleware(FirstContent, services=services, firsts=firsts, kinds=kinds or {})
+    routes = [services.shared.route(), export_route(services), assets_route(), *own_routes()]
     return {
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "theme": grouper_theme(),
         "css_paths": [ASSETS / "styles" / f"{name}.css" for name in STYLES],
-        "head": f"<script>{asset('words.js')}</script><script>{asset('grouper.js')}</script>",
         "favicon_path": ASSETS / "favicon.svg",
         "footer_links": [],
         "i18n": LANGUAGES,
@@ -71,7 +78,17 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "pwa": False,
         "share": False,
         "enable_monitoring": False,
-        "app_kwargs": {"routes": [services.shared.route(), export_route(services)]},
+        "app_kwargs": {"routes": routes, "middleware": [at_once]},
+    }
+
+
+def kinds_of(app: gr.Blocks) -> dict[str, frozenset[str]]:
+    """Each page's path and the kinds of components on it."""
+    config = app.get_config_file()
+    named = {part["id"]: part["type"] for part in config["components"]}
+    return {
+        path: frozenset(named[number] for number in page["components"] if number in named)
+        for path, page in config["page"].items()
     }
 
 
@@ -81,7 +98,8 @@ def serve(services: Services, **changes: Any) -> None:
         services.supervisor.start()
     try:
         app = create_app(services)
-        _, address, _ = app.launch(**launch_arguments(services) | changes, prevent_thread_lock=True, quiet=True)
+        arguments = launch_arguments(services, kinds_of(app)) | changes
+        _, address, _ = app.launch(**arguments, prevent_thread_lock=True, quiet=True)
         sys.stderr.write(f"Grouper is at {address}\n")
         app.block_thread()
     finally:

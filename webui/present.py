@@ -90,7 +90,7 @@ def progress_bar(done: int, total: int, label: str) -> str:
 
 def panel(kind: str, title: str, *paragraphs: str, details: str = "") -> str:
     """A calm box: what happened, why, what to do; `kind` is "error", "notice" or "good". Text in, HTML out."""
-    body = "".join(f'<p lang="en">{esc(text)}</p>' for text in paragraphs if text)
+    body = "".join(f'<p lang="en">{worded(text)}</p>' for text in paragraphs if text)
     more = copyable("Details", details) if details else ""
     role = "alert" if kind == "error" else "note"
     return f'<section class="panel-box {esc(kind)}" role="{role}"><h3>{esc(title)}</h3>{body}{more}</section>'

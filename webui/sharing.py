@@ -23,7 +23,7 @@ from core.store.history import History, read_history
 
 T = TypeVar("T")
 FRESH_S = 0.5
-MOST_HISTORIES, MOST_PANELS = 24, 64
+MOST_HISTORIES, MOST_PANELS, MOST_ARRIVING = 24, 64, 500
 SILENT_S = 20.0  # a heartbeat comes every second; without one the worker hangs, or waits for the database
 
 
@@ -38,6 +38,7 @@ class Shared:
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self._histories: OrderedDict[str, History] = OrderedDict()
+        self._arriving: OrderedDict[str, Any] = OrderedDict()
 
     def token(self, run_id: str = "") -> str:
         """Changes when the run does, or with no run when any run does: its record, its log, or its worker's silence."""
@@ -87,6 +88,21 @@ class Shared:
                     gone, _ = self._made.popitem(last=False)
                     self._making.pop(gone, None)
             return value
+
+    def leave(self, view: object) -> str:
+        """Keeps what a tab has been sent with its page, under a key for the tab to bring when it has started."""
+        key = secrets.token_hex(8)
+        with self._lock:
+            self._arriving[key] = view
+            while len(self._arriving) > MOST_ARRIVING:
+                self._arriving.popitem(last=False)
+        return key
+
+    def arrived(self, key: str, kind: type[T]) -> T | None:
+        """What was left under this key; None for a tab that comes a second time, or too late."""
+        with self._lock:
+            view = self._arriving.pop(str(key), None)
+        return view if isinstance(view, kind) else None
 
     def _making_of(self, key: Hashable) -> threading.Lock:
         with self._lock:

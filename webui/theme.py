@@ -19,6 +19,7 @@ SYSTEM = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", 
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 # assets/styles/NAME.css; a later one may change what an earlier one says.
 STYLES = (
+    "uplot",
     "tokens",
     "frame",
     "pieces",

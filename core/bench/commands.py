@@ -59,10 +59,11 @@ def bench_learns(
 def bench_dashboard(
     runs: Annotated[int, typer.Option(help="Runs in the database.", min=10, max=100_000)] = 500,
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=10, max=1_000_000)] = 2000,
+    keep: Annotated[Path | None, typer.Option(help="Leave the state in this folder, to use again.")] = None,
     as_json: Json = False,
 ) -> None:
     """How fast the pages answer over many long runs, and what fifty viewers cost. Needs 5 GB of disk."""
-    found = bench_pages(load_settings(), runs, steps)
+    found = bench_pages(load_settings(), runs, steps, keep)
     _print(found)
 
 

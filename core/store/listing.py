@@ -79,19 +79,21 @@ class RunPage:
     pages: int
 
 
-def page_of_runs(connection: sa.Connection, wanted: RunFilter, size: int = PAGE) -> RunPage:
-    """One page of the runs that the filter takes. A page beyond the last one is the last one."""
+def page_of_runs(connection: sa.Connection, wanted: RunFilter, size: int = PAGE, curves: bool = True) -> RunPage:
+    """One page of the runs that the filter takes; without `curves`, nothing of their steps. A page beyond the last one
+    is the last one."""
     query = _matching(wanted)
     total = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
     pages = max(1, -(-total // size))
     page = min(max(1, wanted.page), pages)
     column, falling = SORTS.get(wanted.sort.lstrip("-"), BEGAN), wanted.sort.startswith("-")
     order = column.desc() if falling else column.asc()
-    rows = connection.execute(
+    kept = connection.execute(
         query.order_by(order.nulls_last(), runs.c.key.desc()).limit(size).offset((page - 1) * size)
     ).mappings()
-    found = [(row["key"], to_run(row)) for row in rows]
-    return RunPage(_with_curves(connection, found), total, page, pages)
+    found = [(row["key"], to_run(row)) for row in kept]
+    rows = _with_curves(connection, found) if curves else tuple(RunRow(run) for _, run in found)
+    return RunPage(rows, total, page, pages)
 
 
 def facets(connection: sa.Connection) -> dict[str, list[tuple[str, int]]]:

@@ -8,11 +8,26 @@ from typing import Any
 
 from core.config import make_config
 from core.processes import identify
-from core.runs import Completion, Failure, Group, LoadPhase, Question, Reply, RewardScore, Run, RunStatus, Step
+from core.runs import (
+    Completion,
+    Failure,
+    Group,
+    LoadPhase,
+    PlannedMemory,
+    Question,
+    Reply,
+    RewardScore,
+    Run,
+    RunStatus,
+    Step,
+)
 from core.store import Database, browsing, lifecycle, recording
 from core.tokens import LETTERS
 
 GROUPS, GROUP_SIZE, STEPS = 4, 8, 40
+PLANNED = PlannedMemory(
+    25 * 10**9, {"load": 1_050_000_000, "rollout": 4_300_000_000, "sync": 4_250_000_000, "update": 4_350_000_000}
+)
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> **bold** ${1 + 1} {{value}}"
 
 
@@ -121,7 +136,7 @@ def add_run(database: Database, name: str, upto: int, extra: str = "", **values:
     chance = random.Random(name)
     config = make_config({"model": "smollm2-135m", "recipe": "addition", "steps": STEPS, **values})
     with database.writing() as connection:
-        run = lifecycle.enqueue(connection, config, name)
+        run = lifecycle.enqueue(connection, config, name, plan=PLANNED)
         lifecycle.claim(connection, run.id, identify())
         for phase, seconds in (("base model", 2.1), ("adapter", 0.4), ("engine", 11.8)):
             recording.record_load_phase(connection, run.id, LoadPhase(phase, seconds, 10**9))

@@ -30,7 +30,7 @@ def test_launch_redraws_the_plan_and_says_what_is_wrong_with_a_value(page: Any) 
     plan = page.locator("#plan")
     expect(plan.get_by_role("status")).to_contain_text("GiB")
     page.get_by_role("spinbutton", name="Group size").fill("1")
-    expect(plan.get_by_role("alert")).to_contain_text("`group_size` is 1")
+    expect(plan.get_by_role("alert")).to_contain_text("group_size is 1")
     page.get_by_role("spinbutton", name="Group size").fill("4")
     expect(plan.get_by_role("status")).to_contain_text("GiB")
 

@@ -26,6 +26,13 @@ window.grouperCharts = (element, props, watch, trigger) => {
   const plain = (value) => (Math.abs(value) >= 1000 ? thin(Math.round(value)) : String(Number(value.toPrecision(3))));
   const figure = (value, unit) => (value == null ? "–" : (FIGURES[unit] || plain)(value));
 
+  // Figures along an axis: where they lie so close that they would read the same, with the decimals that tell them apart.
+  function marks(ticks, unit) {
+    const texts = ticks.map((tick) => figure(tick, unit));
+    const alike = new Set(texts).size < texts.length;
+    return alike && unit === "GiB" ? ticks.map((tick) => `${tick.toFixed(3)} GiB`) : texts;
+  }
+
   function take(value) {
     const ids = new Set(value.sources.map((source) => source.id));
     for (const id of sources.keys()) if (!ids.has(id)) sources.delete(id);
@@ -92,7 +99,13 @@ window.grouperCharts = (element, props, watch, trigger) => {
       order.push(...lines);
     }
     if (!tables.length || !tables.some((table) => table.slice(1).some((ys) => ys.some((y) => y != null)))) return null;
-    return { lines: order, data: tables.length > 1 ? uPlot.join(tables) : tables[0] };
+    return { lines: order, data: joined(tables) };
+  }
+  // Runs with the same steps lie over each other as they are.
+  function joined(tables) {
+    const [xs] = tables[0];
+    const same = tables.every(([each]) => each === xs || (each.length === xs.length && each.every((x, at) => x === xs[at])));
+    return same ? [xs, ...tables.flatMap((table) => table.slice(1))] : uPlot.join(tables);
   }
   const total = (ys, at) => ys.reduce((sum, values) => sum + (values[at] ?? 0), 0);
 
@@ -117,7 +130,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
       scales: { x: { time: false }, y: { range: spread(chart) } },
       axes: [
         { ...axis, size: 30, space: state.axis === "time" ? 70 : 50, ...(state.axis === "time" ? times : steps) },
-        { ...axis, size: 54, values: (_, ticks) => ticks.map((tick) => figure(tick, chart.unit)) },
+        { ...axis, size: 66, values: (_, ticks) => marks(ticks, chart.unit) },
       ],
       series: [
         {},
@@ -181,9 +194,25 @@ window.grouperCharts = (element, props, watch, trigger) => {
         made.node.remove();
         cards.delete(key);
       }
-    for (const chart of charts) drawOne(chart, cards.get(chart.key) || card(chart), rebuild);
+    for (const chart of charts) cards.get(chart.key) || card(chart);
+    anew = rebuild || (anew && drawing.length > 0);
+    drawing = [...charts];
+    drawSome();
     const table = element.querySelector("details[data-figures]");
     if (table?.open) fill(table);
+  }
+
+  // A few charts a frame, from the top, so that the page shows the first at once and never stops answering.
+  const FRAME_MS = 20;
+  let drawing = [];
+  let anew = false; // those that wait are built again
+  function drawSome() {
+    const began = performance.now();
+    while (drawing.length && performance.now() - began < FRAME_MS) {
+      const chart = drawing.shift();
+      drawOne(chart, cards.get(chart.key), anew);
+    }
+    if (drawing.length) requestAnimationFrame(drawSome);
   }
 
   function drawOne(chart, made, rebuild) {
@@ -262,6 +291,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
     const table = document.createElement("table");
     table.className = "table";
     table.append(document.createElement("thead"), document.createElement("tbody"));
+    if (sources.size > 1) table.createCaption().textContent = source.name;
     const title = ([chart, line]) => (chart.lines.length > 1 ? `${chart.title}: ${line.name}` : chart.title);
     table.tHead.append(row([cell("th", say("Step")), ...lines.map((each) => cell("th", title(each)))]));
     source.steps.forEach((step, at) =>
@@ -297,11 +327,10 @@ window.grouperCharts = (element, props, watch, trigger) => {
   element.querySelector("[data-unzoom]").addEventListener("click", () => zoom(null));
   element.querySelector("details[data-figures]")?.addEventListener("toggle", (event) => event.target.open && fill(event.target));
   new MutationObserver(() => draw(true)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  const update = () => {
-    if (!props.value) return;
-    take(JSON.parse(props.value)); // as text: what Gradio hands over as objects is slow to read
+  const update = (value) => {
+    if (!value) return;
+    take(JSON.parse(value)); // as text: what Gradio hands over as objects is slow to read
     draw(false);
   };
-  watch("value", update);
-  update();
+  grouper.showing(element, props, watch, update);
 };

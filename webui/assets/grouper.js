@@ -41,12 +41,49 @@ window.grouper = (() => {
   const key = (node) => (node.dataset && node.dataset.key) || "";
   const atBottom = (node) => node.scrollHeight - node.scrollTop - node.clientHeight < 24;
 
+  // What is pressed before the server knows this tab waits until it does, which the first token of its own tells.
+  let held = [];
+  function begun() {
+    const events = held ?? [];
+    held = null;
+    for (const event of events) event();
+  }
+  const patient = (trigger) => (name, data) => (first.panels && held ? held.push(() => trigger(name, data)) : trigger(name, data));
+  const PATIENCE_MS = 8000;
+
+  // What came with the page: its panels' values by their elements' ids, and the key under which the server knows that.
+  const first = {};
+  const waiting = [];
+  function came() {
+    if (!window.grouperBrought || first.panels) return; // not there, or not whole yet
+    Object.assign(first, JSON.parse(document.getElementById("first-content").textContent));
+    setTimeout(begun, PATIENCE_MS);
+    for (const draw of waiting.splice(0)) draw();
+  }
+  came();
+  const arrives = () => first.key ?? "";
+
+  // Draws what a component shows, now and whenever that changes: what came with the page, which may still be on its
+  // way, until the server sends something newer.
+  function showing(element, props, watch, draw) {
+    const id = element.closest(".block")?.id;
+    const empty = props.value;
+    const redraw = () => {
+      if (id === "pulse" && props.value !== empty) begun();
+      draw(props.value === empty ? first.panels?.[id] ?? empty : props.value);
+    };
+    if (!first.panels) waiting.push(redraw);
+    watch("value", redraw);
+    redraw();
+  }
+
   // Connects one gr.HTML whose value is HTML. Buttons with data-trigger become events of the component.
-  function live(element, props, watch, trigger) {
+  function live(element, props, watch, now) {
+    const trigger = patient(now);
     const target = element.querySelector(".live");
-    const draw = () => {
+    const draw = (value) => {
       const fresh = document.createElement("div");
-      fresh.innerHTML = props.value ?? "";
+      fresh.innerHTML = value ?? "";
       grouperWords.translate(fresh);
       morphChildren(target, fresh);
       remember(target);
@@ -102,8 +139,7 @@ window.grouper = (() => {
       (event) => event.target.querySelectorAll("[data-stick]").forEach((node) => (node.scrollTop = node.scrollHeight)),
       true,
     );
-    watch("value", draw);
-    draw();
+    showing(element, props, watch, draw);
   }
 
   const valueOf = (field) => (field.type === "checkbox" ? field.checked : field.value);
@@ -158,6 +194,7 @@ window.grouper = (() => {
 
   // An error that belongs to a field is said under that field.
   function mark(target) {
+    if (target.closest("#outcome")) target.querySelector("[role=alert]")?.scrollIntoView({ block: "nearest" });
     if (!target.querySelector("[data-errors]")) return;
     for (const old of document.querySelectorAll(".field-error")) old.remove();
     for (const old of document.querySelectorAll("[aria-invalid=true]")) old.removeAttribute("aria-invalid");
@@ -165,7 +202,7 @@ window.grouper = (() => {
       const block = document.getElementById(`field-${said.dataset.errorField}`);
       if (!block) continue;
       const note = Object.assign(document.createElement("p"), { className: "field-error", id: `error-${said.dataset.errorField}` });
-      note.textContent = said.textContent;
+      note.append(...[...said.childNodes].map((node) => node.cloneNode(true)));
       block.append(note);
       const input = block.querySelector("input, textarea");
       input?.setAttribute("aria-invalid", "true");
@@ -295,7 +332,7 @@ window.grouper = (() => {
     localStorage.setItem(THEME, document.body.classList.contains("dark") ? "light" : "dark");
     paint();
   });
-  addEventListener("DOMContentLoaded", () => {
+  function keepPainted() {
     paint();
     // Gradio sets its class after it has started; the reader's choice comes after that.
     const again = new MutationObserver(() => {
@@ -303,10 +340,17 @@ window.grouper = (() => {
       if (chosen && document.body.classList.contains("dark") !== (chosen === "dark")) paint();
     });
     again.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  });
+  }
+  document.body ? keepPainted() : addEventListener("DOMContentLoaded", keepPainted);
+
+  // Gradio opens a dropdown's list at every key, Tab too, and so leaves it open over the next fields when a value of the
+  // reader's own matches nothing. A Tab that it does not hear closes the list as a click elsewhere does.
+  addEventListener("keydown", (event) => {
+    if (event.key === "Tab" && event.target.matches?.("[role=combobox]")) event.stopPropagation();
+  }, true);
 
   // A page brought back by the Back button would act on what it knew when it was left.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 
-  return { live, duration };
+  return { live, showing, arrives, came, duration };
 })();

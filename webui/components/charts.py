@@ -18,6 +18,7 @@ DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3))
 PHASE_COLOURS = {"generate": "--series-1", "sync": "--series-5", "reward": "--series-3", "update": "--series-2"}
 PHASE_WORDS = {"generate": "Sampling", "sync": "Syncing", "reward": "Scoring", "update": "Updating"}
 MEMORY_PHASES = ("rollout", "update")
+FEW = 4  # runs whose curves are sent whole: many over each other are narrow charts, drawn from half of the points
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
     """One chart a figure with a line for each run."""
     styles = run_styles([run for run, _ in shown])
     drawn = {figure.column for figure in FIGURES}
+    every = 2 if len(shown) > FEW else 1
     charts = [
         Chart(
             figure.column,
@@ -101,7 +103,7 @@ def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
     ]
     return {
         "charts": [asdict(chart) for chart in charts],
-        "sources": [source(run, past, only=drawn) for run, past in shown],
+        "sources": [source(run, past, only=drawn, every=every) for run, past in shown],
     }
 
 
@@ -125,9 +127,13 @@ def run_styles(runs: Sequence[Run]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return styles
 
 
-def source(run: Run, history: History, after: int = 0, only: Collection[str] = ()) -> dict[str, Any]:
-    """A run's columns at the steps of its chart; after a given step only the newer ones. `only`: columns to send."""
+def source(run: Run, history: History, after: int = 0, only: Collection[str] = (), every: int = 1) -> dict[str, Any]:
+    """A run's columns at the steps of its chart; after a given step only the newer ones. `only`: columns to send;
+    `every`: of a run with so many steps that some are left out already, one in so many, with the first and the last."""
     steps = [step for step in history.drawn if step.number > after]
+    if history.stride > 1 and steps:
+        ends, apart = {steps[0].number, steps[-1].number}, history.stride * every
+        steps = [step for step in steps if step.number % apart == 0 or step.number in ends]
     columns = {name for step in history.steps[-1:] + history.steps[:1] for name in step.metrics}
     values = {name: [step.metrics.get(name) for step in steps] for name in sorted(columns)}
     values |= {f"seconds/{name}": [step.seconds.get(name) for step in steps] for name in PHASE_WORDS}

@@ -113,8 +113,8 @@ def _figures(run: Run, history: History) -> Mapping[str, str]:
     return {
         "State": status_chip(run.status),
         "Steps": f"{thin(run.step)} of {thin(run.config.steps)}",
-        "Reward, first steps": _mean(first, "reward"),
-        "Reward, last steps": f"<b>{_mean(recent, 'reward')}</b>",
+        "Reward, first steps": _reward(first),
+        "Reward, last steps": f"<b>{_reward(recent)}</b>",
         "Best reward of a step": reward(best),
         "Reward spread": _mean(recent, "reward_std"),
         "Flat groups": _mean(recent, "frac_reward_zero_std", share=True),
@@ -130,11 +130,16 @@ def _figures(run: Run, history: History) -> Mapping[str, str]:
     }
 
 
+def _reward(steps: Sequence[Step]) -> str:
+    values = [value for step in steps if (value := step.metrics.get("reward")) is not None]
+    return reward(fmean(values)) if values else NOTHING
+
+
 def _mean(steps: Sequence[Step], name: str, share: bool = False) -> str:
     values = [value for step in steps if (value := step.metrics.get(name)) is not None]
     if not values:
         return NOTHING
-    return f"{fmean(values):.0%}" if share else significant(fmean(values))
+    return f"{100 * fmean(values):.0f} %" if share else significant(fmean(values))
 
 
 def _table(label: str, shown: Sequence[Run], rows: Sequence[tuple[str, Sequence[str]]], code: bool = False) -> str:

@@ -15,19 +15,17 @@ CONNECT = """
 const connect = () => window.grouper ? grouper.live(element, props, watch, trigger) : setTimeout(connect, 10);
 connect();
 """
-CONNECT_CHARTS = """
-const connect = () =>
-  window.grouper && window.grouperCharts ? grouperCharts(element, props, watch, trigger) : setTimeout(connect, 10);
-connect();
-"""
+CONNECT_CHARTS = CONNECT.replace("grouper.live", "grouperCharts")
+# What the page's load handler is given: the key of what came with the page, see `webui.first`.
+ARRIVES = "() => [window.grouper?.arrives() ?? '']"
 CHARTS = """
 <div class="chart-tools">
   <label>Smoothing <input type="range" min="0" max="0.95" step="0.05" data-smooth></label>
   <fieldset><legend class="unseen">Horizontal axis</legend>
     <label><input type="radio" name="axis" value="step" data-axis>Steps</label>
     <label><input type="radio" name="axis" value="time" data-axis>Time</label></fieldset>
-  <span class="hint">Drag over a chart to zoom all of them</span>
   <button type="button" class="small-button" data-unzoom>See all</button>
+  <span class="hint">Drag over a chart to zoom all of them</span>
 </div>
 <div class="charts" role="group" aria-label="LABEL" style="--charts:COUNT"></div>
 <details class="fold" data-figures><summary>Figures as a table</summary>
@@ -61,15 +59,10 @@ def asset(name: str) -> str:
 
 def chart_wall(label: str, count: int, **options: Any) -> gr.HTML:
     """Charts drawn by uPlot; the value is made in `webui.components.charts`. The room for `count` of them is kept."""
-    head = (
-        f"<script>{asset('uPlot.iife.min.js')}</script><script>{asset('charts.js')}</script>"
-        f"<style>{asset('uPlot.min.css')}</style>"
-    )
     return gr.HTML(
         None,
         html_template=CHARTS.replace("LABEL", label).replace("COUNT", str(count)),
         js_on_load=CONNECT_CHARTS,
         apply_default_css=False,
-        head=head,
         **options,
     )

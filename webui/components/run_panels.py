@@ -43,8 +43,8 @@ def heading(run: Run) -> str:
     others = (own(fact) for fact in (config.gpu, run.engine) if fact)
     shown = " · ".join((own(config.model.rstrip("/").rsplit("/", 1)[-1]), own(config.recipe), rank, *others))
     return (
-        f'<div class="title"><h1><i class="dot" style="background:var({run_colour(run.id)})"></i>'
-        f"{own(run.name)} {status_chip(run.status)}</h1>"
+        f'<div class="title"><h1><span><i class="dot" style="background:var({run_colour(run.id)})"></i>'
+        f"{own(run.name)}</span> {status_chip(run.status)}</h1>"
         f'<p>{shown} · <code title="The id of this run">{esc(run.id)}</code></p></div>'
     )
 

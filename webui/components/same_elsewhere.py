@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from core import reports
 from core.config import RunConfig
 from core.errors import InvalidInput
-from webui.present import copyable, esc
+from webui.present import copyable, esc, worded
 
 
 def same_elsewhere(config: RunConfig) -> str:
@@ -16,7 +16,7 @@ def same_elsewhere(config: RunConfig) -> str:
 def field_errors(errors: Iterable[Exception] = ()) -> str:
     """Errors that name a field of the form, for `grouper.js` to say under it; "no errors" clears the old ones."""
     said = "".join(
-        f'<p data-error-field="{esc(error.field.split(".")[0])}">{esc(error)}</p>'
+        f'<p data-error-field="{esc(error.field.split(".")[0])}">{worded(str(error))}</p>'
         for error in errors
         if isinstance(error, InvalidInput)
     )

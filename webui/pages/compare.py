@@ -1,6 +1,7 @@
 """`/compare?runs=A,B`: up to twenty runs over each other. `&step=N&prompt=I` are the completions beside each other."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,12 +21,13 @@ from webui.components.comparison import (
     prompt_picker,
     said_side_by_side,
 )
-from webui.components.live import chart_wall, live, still
-from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
+from webui.components.live import ARRIVES, chart_wall, live, still
+from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said, title
 from webui.present import empty_state, skeleton
 from webui.services import Services
 
 OFFERED = 200  # the newest runs that can be added
+READERS = 3  # histories that are read at a time: the database reads while other rows are made into records
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ def build(app: gr.Blocks, services: Services) -> None:
             panels["charts"] = chart_wall("Charts of the compared runs", len(FIGURES), elem_id="charts")
         with gr.Column(elem_classes="card compared"):
             still("<h2>Settings that differ</h2>")
-            panels["settings"] = live(elem_id="differences")
+            panels["differences"] = live(elem_id="differences")
             still("<h2>Final figures</h2>")
-            panels["figures"] = live(elem_id="final")
+            panels["final"] = live(elem_id="final")
         with gr.Column(elem_classes="card compared"):
             with gr.Row(elem_classes="title-line"):
                 still("<h2>The same prompt</h2>")
@@ -67,14 +69,12 @@ def build(app: gr.Blocks, services: Services) -> None:
             values = look(services, seen)
         except Exception as error:
             values = {"problem": said(error, "The runs could not be compared")}
-        prints = {name: hash(repr(value)) for name, value in values.items()}
-        fresh = {panels[name]: values[name] for name in values if prints[name] != seen.sent.get(name)}
-        return {view: replace(seen, sent={**seen.sent, **prints}), **fresh}
+        made = prints(values)
+        fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
+        return {view: replace(seen, sent={**seen.sent, **made}), **fresh}
 
-    def arrive(request: gr.Request) -> dict[Any, Any]:
-        asked = request.query_params
-        ids = tuple(dict.fromkeys(part for part in asked.get("runs", "")[:2000].split(",") if part))
-        return present(View(ids, _whole(asked.get("step")) or None, _whole(asked.get("prompt"))))
+    def arrive(key: str, request: gr.Request) -> dict[Any, Any]:
+        return present(services.shared.arrived(key, View) or asked(request.query_params))
 
     def choose(seen: View, event: gr.EventData) -> dict[Any, Any]:
         fields = event._data.get("fields") or {}
@@ -91,7 +91,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     def pick(seen: View, event: gr.EventData) -> dict[Any, Any]:
         return present(replace(seen, step=_whole(event._data.get("id")) or None))
 
-    app.load(arrive, None, outputs, **QUIET)
+    app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     latest = QUIET | {"trigger_mode": "always_last"}
     panels["pulse"].tick(present, view, outputs, **TICK)
     panels["picker"].input(choose, view, outputs, **latest)
@@ -100,30 +100,44 @@ def build(app: gr.Blocks, services: Services) -> None:
     panels["prompts"].select(pick, view, outputs, **latest)
 
 
-def look(services: Services, view: View) -> dict[str, Any]:
+def first(services: Services, query: Mapping[str, str]) -> tuple[View, dict[str, str]]:
+    """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
+    view = asked(query)
+    values = look(services, view)
+    return replace(view, sent=prints(values, "pulse")), values
+
+
+def asked(query: Mapping[str, str]) -> View:
+    ids = tuple(dict.fromkeys(part for part in query.get("runs", "")[:2000].split(",") if part))
+    return View(ids, _whole(query.get("step")) or None, _whole(query.get("prompt")))
+
+
+def look(services: Services, view: View) -> dict[str, str]:
     """The panels, made once for all who compare the same runs."""
     token = services.shared.token()
     key = ("compare", view.runs, view.step, view.prompt, token)
     return services.shared.once(key, lambda: _panels(services, view, token))
 
 
-def _panels(services: Services, view: View, token: str) -> dict[str, Any]:
+def _panels(services: Services, view: View, token: str) -> dict[str, str]:
     with services.database.reading() as connection:
         shown = runs_by_id(connection, view.runs[:MOST_RUNS])
-        offered = [row.run for row in page_of_runs(connection, RunFilter(), OFFERED).rows]
+        offered = [row.run for row in page_of_runs(connection, RunFilter(), OFFERED, curves=False).rows]
     chosen = {run.id for run in shown}
     others = [run for run in offered if run.id not in chosen]
     hidden = max(0, len(view.runs) - MOST_RUNS)
-    values: dict[str, Any] = {"picker": picker(shown, others, view.step, view.prompt, hidden), "pulse": pulse(token)}
+    values = {"picker": picker(shown, others, view.step, view.prompt, hidden), "pulse": pulse(token)}
     if not shown:
         return {**values, "problem": _nothing_chosen(bool(others)), **dict.fromkeys(("said", "prompts"), "")}
-    both = [(run, history) for run in shown if (history := _history(services, run.id)) is not None]
+    with ThreadPoolExecutor(READERS) as pool:
+        past = list(pool.map(lambda run: _history(services, run.id), shown))
+    both = [(run, history) for run, history in zip(shown, past, strict=True) if history is not None]
     return {
         **values,
         "problem": "",
         "charts": as_text(compared_charts(both)),
-        "settings": differences(shown),
-        "figures": final_figures(both),
+        "differences": differences(shown),
+        "final": final_figures(both),
         **_completions(services, view, shown),
     }
 

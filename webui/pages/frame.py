@@ -1,6 +1,7 @@
 """What every page has around it: the navigation, the title line and the answer to errors."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -81,6 +82,11 @@ def said(error: Exception, doing: str) -> str:
         "Something unexpected went wrong. The dashboard's log says more.",
         details=f"{type(error).__name__}: {error}",
     )
+
+
+def prints(values: Mapping[str, str], *without: str) -> dict[str, int]:
+    """A fingerprint of each panel's value: a tab is sent a panel again only when it is another one."""
+    return {name: hash(value) for name, value in values.items() if name not in without}
 
 
 def pulse(token: str, run_id: str = "", beats: bool = True) -> str:

@@ -186,7 +186,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
             return filled_in(services, config)
         except Exception as error:
             plain = begin(starting, *given)  # the form is usable all the same
-            return [*plain[:2], said(error, "That run's settings cannot be used"), *plain[3:]]
+            return [*plain[:2], said(error, "That run's settings cannot be used") + plain[2], *plain[3:]]
 
     everything = [*outputs, *fields]
     app.load(arrive, [outputs[0], *fields], everything, **QUIET)

@@ -16,7 +16,7 @@ from core.store.history import History
 from webui.components.charts import FIGURES, as_text, run_charts
 from webui.components.completions import groups_view
 from webui.components.config_panel import config_panel
-from webui.components.live import chart_wall, live, still
+from webui.components.live import ARRIVES, chart_wall, live, still
 from webui.components.memory_table import memory_table
 from webui.components.notes_panel import notes_panel
 from webui.components.run_controls import controls
@@ -30,7 +30,7 @@ from webui.components.run_panels import (
     step_picker,
 )
 from webui.components.time_bar import time_bars
-from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said
+from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said
 from webui.present import empty_state, failure_panel, skeleton
 from webui.services import Services
 
@@ -67,13 +67,12 @@ def build(app: gr.Blocks, services: Services) -> None:
             values = {"problem": said(error, "The run could not be read")}
         if problem:
             values["problem"] = problem
-        prints = {name: hash(value) for name, value in values.items() if name != "charts"}
-        fresh = {panels[name]: values[name] for name in values if prints.get(name, 0) != wanted.sent.get(name)}
-        return {view: replace(wanted, sent={**wanted.sent, **prints}), **fresh}
+        made = prints(values, "charts")
+        fresh = {panels[name]: values[name] for name in values if made.get(name, 0) != wanted.sent.get(name)}
+        return {view: replace(wanted, sent={**wanted.sent, **made}), **fresh}
 
-    def arrive(request: gr.Request) -> dict[Any, Any]:
-        asked = request.query_params
-        return present(View(run_id=asked.get("id", "")[:20], step=_step(asked.get("step"))))
+    def arrive(key: str, request: gr.Request) -> dict[Any, Any]:
+        return present(services.shared.arrived(key, View) or asked(request.query_params))
 
     def pick(seen: View, event: gr.EventData) -> dict[Any, Any]:
         return present(replace(seen, step=_step(event._data.get("id"))))
@@ -84,7 +83,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     def redraw(seen: View) -> dict[Any, Any]:
         return present(replace(seen, charted=(0, 0, 0)))
 
-    app.load(arrive, None, outputs, **QUIET)
+    app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     panels["pulse"].tick(present, view, outputs, **TICK)  # type: ignore[attr-defined]
     panels["charts"].tick(redraw, view, outputs, **TICK)  # type: ignore[attr-defined]
     panels["picker"].select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})  # type: ignore[attr-defined]
@@ -155,6 +154,16 @@ def _register_changes(services: Services, panels: dict[str, Any], view: gr.State
     panels["notes"].edit(add_tag, view, outputs, **QUIET)
     panels["notes"].clear(remove_tag, view, outputs, **QUIET)
     panels["notes"].submit(write_notes, view, outputs, **QUIET)
+
+
+def first(services: Services, query: Mapping[str, str]) -> tuple[View, Values]:
+    """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
+    view, values = look(services, asked(query))
+    return replace(view, sent=prints(values, "charts", "pulse")), values
+
+
+def asked(query: Mapping[str, str]) -> View:
+    return View(run_id=query.get("id", "")[:20], step=_step(query.get("step")))
 
 
 def look(services: Services, view: View) -> tuple[View, Values]:

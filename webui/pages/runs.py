@@ -12,9 +12,9 @@ from core.errors import GrouperError, InvalidInput
 from core.store import annotating
 from core.store.listing import SORTS, RunFilter, facets, page_of_runs
 from core.units import plural
-from webui.components.live import live, still
+from webui.components.live import ARRIVES, live, still
 from webui.components.runs_table import filter_bar, runs_table
-from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
+from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said, title
 from webui.present import empty_state, panel, skeleton
 from webui.services import Services
 
@@ -39,7 +39,7 @@ def build(app: gr.Blocks, services: Services) -> None:
             still("" if services.read_only else '<a class="main-button" href="./">New run</a>')
         panels["problem"] = live(elem_id="problem")
         panels["filters"] = live(elem_id="filters")
-        panels["table"] = live(skeleton(8), elem_id="runs")
+        panels["runs"] = live(skeleton(8), elem_id="runs")
         panels["pulse"] = live(elem_id="pulse")
     view = gr.State(View())
     outputs = [view, *panels.values()]
@@ -50,12 +50,12 @@ def build(app: gr.Blocks, services: Services) -> None:
             values = {"problem": problem, **look(services, seen.wanted)}
         except Exception as error:
             values = {"problem": said(error, "The runs could not be read")}
-        prints = {name: hash(value) for name, value in values.items()}
-        fresh = {panels[name]: values[name] for name in values if prints[name] != seen.sent.get(name)}
-        return {view: replace(seen, sent={**seen.sent, **prints}), **fresh}
+        made = prints(values)
+        fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
+        return {view: replace(seen, sent={**seen.sent, **made}), **fresh}
 
-    def arrive(request: gr.Request) -> dict[Any, Any]:
-        return present(View(asked(request.query_params)))
+    def arrive(key: str, request: gr.Request) -> dict[Any, Any]:
+        return present(services.shared.arrived(key, View) or View(asked(request.query_params)))
 
     def narrow(seen: View, event: gr.EventData) -> dict[Any, Any]:
         return present(replace(seen, wanted=narrowed(seen.wanted, event._data)))
@@ -81,14 +81,21 @@ def build(app: gr.Blocks, services: Services) -> None:
         except Exception as error:
             return present(seen, said(error, "Nothing was changed"))
 
-    app.load(arrive, None, outputs, **QUIET)
+    app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     panels["pulse"].tick(present, view, outputs, **TICK)
-    for name in ("filters", "table"):
+    for name in ("filters", "runs"):
         panels[name].input(narrow, view, outputs, **QUIET | {"trigger_mode": "always_last"})
     if not services.read_only:
-        panels["table"].stop(stop, view, outputs, **QUIET)
-        panels["table"].select(run_next, view, outputs, **QUIET)
-        panels["table"].apply(act, view, outputs, **QUIET)
+        panels["runs"].stop(stop, view, outputs, **QUIET)
+        panels["runs"].select(run_next, view, outputs, **QUIET)
+        panels["runs"].apply(act, view, outputs, **QUIET)
+
+
+def first(services: Services, query: Mapping[str, str]) -> tuple[View, dict[str, str]]:
+    """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
+    wanted = asked(query)
+    values = {"problem": "", **look(services, wanted)}
+    return View(wanted, prints(values, "pulse")), values
 
 
 def look(services: Services, wanted: RunFilter) -> dict[str, str]:
@@ -101,11 +108,11 @@ def _panels(services: Services, wanted: RunFilter, token: str) -> dict[str, str]
     with services.database.reading() as connection:
         page = page_of_runs(connection, wanted)
         if not page.total and not wanted.narrows:
-            return {"filters": "", "table": _nothing_yet(services), "pulse": pulse(token)}
+            return {"filters": "", "runs": _nothing_yet(services), "pulse": pulse(token)}
         known = facets(connection)
     wanted = replace(wanted, page=page.page)
     table = runs_table(page, wanted, time.time(), may_change=not services.read_only)
-    return {"filters": filter_bar(wanted, known), "table": table, "pulse": pulse(token)}
+    return {"filters": filter_bar(wanted, known), "runs": table, "pulse": pulse(token)}
 
 
 def _nothing_yet(services: Services) -> str:
