@@ -79,7 +79,7 @@ def forget(connection: sa.Connection, run: int, step: int) -> None:
 def read(
     connection: sa.Connection, run: int, names: Collection[str], bounds: Mapping[str, Bounds], descending: bool
 ) -> Iterator[Columns]:
-    """These columns of a run, `id` among them, block by block, less blocks that have nothing within the bounds."""
+    """These columns of a run, one of WHOLE among them, block by block, less those with nothing within the bounds."""
     query = sa.select(blocks.c.upto, blocks.c.name, blocks.c.packed)
     query = query.where(blocks.c.run == run, blocks.c.name.in_(sorted(names)))
     for name, (low, high) in bounds.items():
@@ -90,7 +90,7 @@ def read(
     rows = connection.execute(query.order_by(blocks.c.upto.desc() if descending else blocks.c.upto))
     for _, block in itertools.groupby(rows, operator.itemgetter(0)):
         there = {name: _unpack(packed) for _, name, packed in block}
-        nothing = np.full(len(there["id"]), np.nan)
+        nothing = np.full(len(next(iter(there.values()))), np.nan)
         yield {name: there.get(name, nothing) for name in names}
 
 

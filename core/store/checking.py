@@ -43,3 +43,11 @@ def table_bytes(database: Database, table: str) -> int:
     with database.reading() as connection:
         query = sa.text("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = :table")
         return int(connection.execute(query, {"table": table}).scalar_one())
+
+
+def trainer_bytes(database: Database) -> float:
+    """What a completion's trainer logprobs and entropies take, on average, judged by the newest thousand."""
+    with database.reading() as connection:
+        each = "coalesce(length(trainer_logprobs), 0) + coalesce(length(entropies), 0)"
+        newest = f"SELECT {each} AS nbytes FROM tokens ORDER BY completion DESC LIMIT 1000"
+        return float(connection.execute(sa.text(f"SELECT coalesce(avg(nbytes), 0) FROM ({newest})")).scalar_one())

@@ -143,9 +143,11 @@ def score_functions(connection: sa.Connection, run_id: str) -> list[str]:
 
 def evidence_counts(connection: sa.Connection, run_id: str) -> dict[str, int]:
     """How many completions of a run each kind of evidence was found for, in the order of KINDS."""
-    query = sa.select(evidence.c.kind, sa.func.count()).join(runs, runs.c.key == evidence.c.run)
-    counts = {row[0]: row[1] for row in connection.execute(query.where(runs.c.id == run_id).group_by(evidence.c.kind))}
-    return {kind: counts[kind] for kind in KINDS if kind in counts}
+    run = _run_key(connection, run_id)
+    if run is None:
+        return {}
+    counts = scanning.evidence_counts(connection, run)
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
 @dataclass(frozen=True)

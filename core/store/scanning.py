@@ -1,15 +1,17 @@
 """Every completion of a run against every filter: blocks by their columns, and by SQL what is in no block yet."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from core.evidence import KINDS
 from core.store import blocks
 from core.store.blocks import Array, Bounds
 from core.store.conditions import Condition, id_range
-from core.store.tables import completions
+from core.store.tables import completions, evidence
 
 
 def best(
@@ -81,6 +83,19 @@ def matching(
             yield columns["id"][passed], columns[key][passed]
     if not descending:
         yield _rest(connection, run, asked, key)
+
+
+def evidence_counts(connection: sa.Connection, run: int) -> Counter[str]:
+    """How many completions were noticed, by kind."""
+    bits = {kind: blocks.evidence_bit(kind) for kind in KINDS}
+    together = np.zeros(2 ** len(KINDS), np.int64)  # how often each set of kinds was found
+    for columns in blocks.read(connection, run, ("evidence",), {}, descending=False):
+        together += np.bincount(columns["evidence"], minlength=len(together))
+    found = Counter({kind: int(together[np.arange(len(together)) & bit > 0].sum()) for kind, bit in bits.items()})
+    query = sa.select(evidence.c.kind, sa.func.count()).group_by(evidence.c.kind)
+    query = query.where(evidence.c.run == run, evidence.c.kind.in_(list(KINDS)))  # named, so that the key is used
+    query = query.where(evidence.c.completion > blocks.sealed(connection, run))
+    return found + Counter({kind: count for kind, count in connection.execute(query)})
 
 
 def _rest(connection: sa.Connection, run: int, asked: Sequence[Condition], key: str) -> tuple[Array, Array]:

@@ -1,13 +1,13 @@
 """`/evaluation?run=ID&prompt=N&a=STEP&b=STEP`: the fixed prompts of a run and its greedy answers to them over time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from core.runs import Question, Reply, Run
 from core.store import browsing
-from core.store.evaluating import list_questions
+from core.store.evaluating import list_questions, trained_on
 from core.units import plural
 from webui.components.completions import fields_view, one_line, reward_pill, reward_strip, snippet
 from webui.components.difference import difference
@@ -19,6 +19,7 @@ from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
 SHOWN = 60  # rewards in a row, the last ones
+TRAINED = ' <span class="tag" title="The run was trained on this prompt too">trained on</span>'
 
 
 def build(app: gr.Blocks, services: Services) -> None:
@@ -51,6 +52,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
             return nothing_yet(services), "", "", ""
         run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         questions = [one for one in list_questions(connection, run.id) if one.replies]
+        trained = trained_on(connection, run.id, questions)
     title = completions_title("Completions", run, known, "evaluation")
     if not questions:
         return title, "", _none(run), ""
@@ -59,7 +61,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
     return (
         title,
         line_chart(_chart(questions), "Mean reward of the greedy answers by step"),
-        _table(run.id, questions, chosen),
+        _table(run.id, questions, chosen, trained),
         _compared(run.id, chosen, asked),
     )
 
@@ -86,7 +88,7 @@ def _chart(questions: Sequence[Question]) -> dict[str, Any]:
     }
 
 
-def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
+def _table(run_id: str, questions: Sequence[Question], chosen: Question, trained: Collection[int]) -> str:
     rewards = [reply.reward for one in questions for reply in one.replies if reply.reward is not None]
     low, high = min([0.0, *rewards]), max([1e-9, *rewards])
     rows = ""
@@ -95,7 +97,7 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
         current = " aria-current=true" if one is chosen else ""
         rows += (
             f'<tr><td><a href="evaluation?run={esc(run_id)}&amp;prompt={one.number + 1}"{current}>'
-            f'<span translate="no">{marked(snippet(one.prompt))}</span></a></td>'
+            f'<span translate="no">{marked(snippet(one.prompt))}</span></a>{TRAINED if one.number in trained else ""}</td>'
             f"<td>{reward_strip([reply.reward for reply in one.replies[-SHOWN:]], low, high)}</td>"
             f'<td class="number">{reward(last.reward)}</td><td class="mono">{marked(one_line(last.text))}</td></tr>'
         )
@@ -105,10 +107,18 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
     )
     times = plural(len(questions[0].replies), "time")
     return (
-        f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training; the same for every run of a recipe'
-        '</span></h2><div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
+        f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training, and answered greedily</span></h2>'
+        f'<p class="soft">{_apart(len(trained), len(questions))}</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
         f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _apart(trained: int, count: int) -> str:
+    """Whether the prompts say what the policy can do beyond what it was trained on."""
+    if not trained:
+        return "The run was trained on none of them."
+    return f"The run was trained on {trained} of these {count} too: its recipe has too few other prompts."
 
 
 def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:
