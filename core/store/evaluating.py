@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from core.runs import Question, Reply, RewardScore
-from core.store.recording import clean, finite, to_json
 from core.store.packing import prompt_key
+from core.store.recording import clean, finite, to_json
 from core.store.tables import groups, questions, replies, runs
 
 

@@ -95,9 +95,10 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question, trained
     for one in questions:
         last = one.replies[-1]
         current = " aria-current=true" if one is chosen else ""
+        known = TRAINED if one.number in trained else ""
         rows += (
             f'<tr><td><a href="evaluation?run={esc(run_id)}&amp;prompt={one.number + 1}"{current}>'
-            f'<span translate="no">{marked(snippet(one.prompt))}</span></a>{TRAINED if one.number in trained else ""}</td>'
+            f'<span translate="no">{marked(snippet(one.prompt))}</span></a>{known}</td>'
             f"<td>{reward_strip([reply.reward for reply in one.replies[-SHOWN:]], low, high)}</td>"
             f'<td class="number">{reward(last.reward)}</td><td class="mono">{marked(one_line(last.text))}</td></tr>'
         )

@@ -78,7 +78,7 @@ class Evaluation:
 def choose(
     recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase, trained: Collection[str] = ()
 ) -> Mapping[tuple[int, ...], Example]:
-    """Up to PROMPTS different prompts that fit, as token ids; those with a text in `trained` only for want of others."""
+    """Up to PROMPTS different prompts that fit, as token ids; those with a text in `trained` for want of others."""
     chosen: dict[tuple[int, ...], Example] = {}
     spare: dict[tuple[int, ...], Example] = {}
     seen: set[str] = set()
