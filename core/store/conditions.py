@@ -161,10 +161,11 @@ def _searched(
     found = []
     if wanted.fields:
         name, _, value = wanted.fields.partition("=")
-        found.append(_of_groups(connection, run, _with_field(name.strip(), value.strip()), probes=False))
+        alike, between = _with_field(name.strip(), value.strip())
+        found.append(_of_groups(connection, run, between, lambda group: alike.where(groups.c.id == group)))
     if wanted.search and wanted.search_in == "prompts":
         matching = _matching(prompts_search, f"{{prompt}} : ({match_query(wanted.search)})")
-        found.append(_of_groups(connection, run, lambda low, high: _between_ids(matching, low, high), probes=True))
+        found.append(_of_groups(connection, run, lambda low, high: _between_ids(matching, low, high)))
     if wanted.search and wanted.search_in == "answers":
         found.append(_answers(connection, run, match_query(wanted.search), most_found))
     return found
@@ -187,23 +188,34 @@ def _answers(connection: sa.Connection, run: int | None, query: str, most_found:
     return Condition(probe, test, bounds=bounds, ids=ids, probes=True, cut=last is not None)
 
 
-def _of_groups(connection: sa.Connection, run: int | None, between: Between, probes: bool) -> Condition:
-    """The completions of the groups that are found between two ids of groups, of whatever run."""
+def _of_groups(
+    connection: sa.Connection,
+    run: int | None,
+    between: Between,
+    probe: Callable[[Columns], sa.Select[Any]] | None = None,
+) -> Condition:
+    """The completions of the groups that are found between two ids of groups, of whatever run.
+
+    probe  the group with this id, where it is found; None: by asking the full-text index
+    """
     found = between(0, MOST_ID).subquery()
     source = found.join(completions, completions.c.group == found.c.id)
     ids = sa.select(completions.c.id).select_from(source).where(completions.c.run == run)
     listed = Listed(connection, between)
     return Condition(
-        lambda c: between(c.group, c.group).exists(),
+        lambda c: (probe(c.group) if probe else between(c.group, c.group)).exists(),
         lambda c: listed.has(c["group"]),
         ("group",),
         ids=ids.with_hint(completions, "INDEXED BY ix_completions_group", "sqlite"),
-        probes=probes,
+        probes=probe is None,
     )
 
 
-def _with_field(name: str, value: str) -> Between:
-    """Groups whose recipe field has this value. The full-text index finds candidates where the value has words."""
+def _with_field(name: str, value: str) -> tuple[sa.Select[Any], Between]:
+    """Groups whose recipe field has this value, and those between two ids.
+
+    The full-text index finds candidates where the value has words.
+    """
     path = '$."' + name.replace('"', "") + '"'
     stored = sa.func.json_extract(groups.c.fields, path)
     try:
@@ -214,10 +226,10 @@ def _with_field(name: str, value: str) -> Between:
     # By id: their other indices would read all of them.
     alike = sa.select(groups.c.id).with_hint(groups, "NOT INDEXED", "sqlite").where(same).correlate_except(groups)
     if not any(character.isalnum() for character in value) or not value.isascii() or len(value) >= 200:
-        return lambda low, high: alike.where(groups.c.id.between(low, high))
+        return alike, lambda low, high: alike.where(groups.c.id.between(low, high))
     words = value.replace('"', " ").replace("\0", " ")
     matching = _matching(prompts_search, '{fields} : ("' + words + '")')
-    return lambda low, high: alike.where(groups.c.id.in_(_between_ids(matching, low, high)))
+    return alike, lambda low, high: alike.where(groups.c.id.in_(_between_ids(matching, low, high)))
 
 
 def _between_ids(matching: sa.Select[Any], low: Any, high: Any) -> sa.Select[Any]:
