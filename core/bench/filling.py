@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from core.config import make_config
-from core.runs import Completion, Group, RewardScore, Step
+from core.runs import Completion, Group, RewardScore, RunStatus, Step
 from core.store import blocks, browsing, lifecycle, open_database, recording
 
 GROUPS, GROUP_SIZE, TOKENS = 4, 8, 64
@@ -33,6 +33,8 @@ def filled(path: Path, rows: int, most_fresh: int = FRESH) -> str:
             runs = browsing.list_runs(connection)
             config = make_config({"model": "smollm2-135m", "recipe": "addition"})
             run = runs[0] if runs else lifecycle.enqueue(connection, config, name="bench")
+            if run.status is RunStatus.QUEUED:  # or the dashboard would start a worker for it
+                lifecycle.move(connection, run.id, RunStatus.CANCELLED)
         fresh = _steps_of(min(rows, most_fresh))
         for start in range(run.step, fresh, STEPS_AT_ONCE):
             with database.writing() as connection:

@@ -46,8 +46,10 @@ def table_bytes(database: Database, table: str) -> int:
 
 
 def trainer_bytes(database: Database) -> float:
-    """What a completion's trainer logprobs and entropies take, on average, judged by the newest thousand."""
+    """What a completion's trainer logprobs and entropies take, on average, judged by a thousand of all ids."""
     with database.reading() as connection:
+        last = connection.execute(sa.text("SELECT coalesce(max(completion), 0) FROM tokens")).scalar_one()
+        spread = ",".join(map(str, range(1, last + 1, last // 1000 + 1)))
         each = "coalesce(length(trainer_logprobs), 0) + coalesce(length(entropies), 0)"
-        newest = f"SELECT {each} AS nbytes FROM tokens ORDER BY completion DESC LIMIT 1000"
-        return float(connection.execute(sa.text(f"SELECT coalesce(avg(nbytes), 0) FROM ({newest})")).scalar_one())
+        some = f"SELECT coalesce(avg({each}), 0) FROM tokens WHERE completion IN ({spread})"
+        return float(connection.execute(sa.text(some)).scalar_one())

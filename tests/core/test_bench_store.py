@@ -29,6 +29,7 @@ def test_a_large_store_is_made_of_a_small_one(path: Path) -> None:
         noticed = finding.evidence_counts(connection, run_id)
         kinds = {kind: finding.overview(connection, run_id, CompletionFilter(evidence=kind)).count for kind in noticed}
     assert (run.step, seen.count) == (32, 1024)
+    assert run.status.is_final  # a dashboard over it starts no worker
     assert [group.prompt for group in first] == [group.prompt for group in copied]
     for one, other in zip(
         (each for group in first for each in group.completions),
