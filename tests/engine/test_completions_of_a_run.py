@@ -99,7 +99,7 @@ def test_greedy_answers_and_which_prompts_were_trained_on(tab: Any, demo: Demo, 
         trained = trained_on(connection, run, questions)
     tab.goto(f"/evaluation?run={run}")
     expect(tab.locator("#questions tbody tr")).to_have_count(len(questions))
-    expect(tab.locator("#questions tbody .tag")).to_have_count(len(trained))
+    expect(tab.locator("#questions tbody .mark-flat")).to_have_count(len(trained))
     assert not trained & {0, 1}  # those that it was not trained on come first, and this seed leaves some
     expect(tab.locator("#compared .origin").first).to_have_text("Before the first step")
 
@@ -124,6 +124,7 @@ def test_evidence_is_looked_at_flagged_and_taken_along(tab: Any, demo: Demo) -> 
     kinds.first.click()
     expect(tab.locator("#found .tag.why").first).to_be_visible()
     tab.locator("#found .answer").first.get_by_role("link", name="Open").click()
+    expect(tab.locator("#about")).to_contain_text("Ended")
     tab.get_by_role("textbox", name="Tags").fill("odd")
     tab.get_by_role("button", name="Save tags and note").click()
     expect(tab.locator("#about .tag")).to_have_text(["odd"])

@@ -9,7 +9,7 @@ from core.runs import Question, Reply, Run
 from core.store import browsing
 from core.store.evaluating import list_questions, trained_on
 from core.units import plural
-from webui.components.completions import fields_view, one_line, reward_pill, reward_strip, snippet
+from webui.components.completions import bar_range, fields_view, one_line, reward_pill, reward_strip, snippet
 from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live, still
@@ -19,7 +19,7 @@ from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
 SHOWN = 60  # rewards in a row, the last ones
-TRAINED = ' <span class="tag" title="The run was trained on this prompt too">trained on</span>'
+TRAINED = ' <span class="mark-flat" title="The run was trained on this prompt too">trained on</span>'
 
 
 def build(app: gr.Blocks, services: Services) -> None:
@@ -60,7 +60,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
     chosen = questions[min(number, len(questions)) - 1]
     return (
         title,
-        line_chart(_chart(questions), "Mean reward of the greedy answers by step"),
+        line_chart(_chart(questions, trained), "Mean reward of the greedy answers by step"),
         _table(run.id, questions, chosen, trained),
         _compared(run.id, chosen, asked),
     )
@@ -76,21 +76,27 @@ def _none(run: Run) -> str:
     return f'<h2>Fixed prompts</h2><p class="soft">{why}</p>'
 
 
-def _chart(questions: Sequence[Question]) -> dict[str, Any]:
+def _chart(questions: Sequence[Question], trained: Collection[int]) -> dict[str, Any]:
+    """All answers, and where only some of the prompts were trained on, those to the others."""
+    others = [one for one in questions if one.number not in trained]
+    steps = sorted({reply.step for one in questions for reply in one.replies})
+    series = [{"name": "Greedy answers", "colour": "--series-1", "values": _means(questions, steps), "main": True}]
+    if trained and others:
+        apart = {"name": "Those not trained on", "colour": "--series-2", "values": _means(others, steps), "main": False}
+        series.append(apart)
+    return {"steps": steps, "series": series}
+
+
+def _means(questions: Sequence[Question], steps: Sequence[int]) -> list[float | None]:
     earned: dict[int, list[float]] = {}
     for reply in (reply for one in questions for reply in one.replies):
-        earned.setdefault(reply.step, []).extend([] if reply.reward is None else [reply.reward])
-    steps = sorted(earned)
-    means = [sum(earned[step]) / len(earned[step]) if earned[step] else None for step in steps]
-    return {
-        "steps": steps,
-        "series": [{"name": "Greedy answers", "colour": "--series-1", "values": means, "main": True}],
-    }
+        if reply.reward is not None:
+            earned.setdefault(reply.step, []).append(reply.reward)
+    return [sum(earned[step]) / len(earned[step]) if step in earned else None for step in steps]
 
 
 def _table(run_id: str, questions: Sequence[Question], chosen: Question, trained: Collection[int]) -> str:
-    rewards = [reply.reward for one in questions for reply in one.replies if reply.reward is not None]
-    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+    low, high = bar_range(reply.reward for one in questions for reply in one.replies)
     rows = ""
     for one in questions:
         last = one.replies[-1]
