@@ -1,10 +1,9 @@
 """Completions to take along: JSONL, CSV or Parquet, written piece by piece however many there are."""
 
-import csv
 import importlib.util
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,22 +76,26 @@ def _jsonl(batches: Iterator[Rows], columns: Mapping[str, type]) -> Iterator[byt
 
 
 def _csv(batches: Iterator[Rows], columns: Mapping[str, type]) -> Iterator[bytes]:
-    """With a header; missing values are empty, flags 0 or 1, and NUL, which CSV readers stop at, is written \\x00."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow(columns)
+    """With a header. Texts are quoted, so that an empty one is not a missing one; NUL, which CSV readers stop at, is
+    written \\x00."""
+    yield _line(columns)
     for rows in batches:
-        writer.writerows([_cell(row[name]) for name in columns] for row in rows)
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+        yield b"".join(_line(row[name] for name in columns) for row in rows)
 
 
-def _cell(value: Any) -> Any:
+def _line(values: Iterable[Any]) -> bytes:
+    return (",".join(map(_cell, values)) + "\n").encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
-        return int(value)
-    return value.replace("\0", "\\x00") if isinstance(value, str) else value
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        return repr(value)
+    escaped = value.replace('"', '""').replace("\0", "\\x00")
+    return f'"{escaped}"'
 
 
 def _parquet(batches: Iterator[Rows], columns: Mapping[str, type]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ yet, the rest, is read from `completions` itself.
 import itertools
 import operator
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,7 @@ def seal(connection: sa.Connection, run: int, rows: int = ROWS) -> None:
         last = connection.execute(waiting.offset(rows - 1).limit(1)).scalar()
         if last is None:
             return
-        columns = [_noticed() if name == "evidence" else completions.c[name] for name in NAMES]
-        query = sa.select(*columns).order_by(completions.c.id)
+        query = sa.select(*_columns(NAMES)).order_by(completions.c.id)
         found = connection.execute(query.where(completions.c.id.in_(waiting.limit(rows)))).fetchall()
         made = [
             {"run": run, "upto": last, "name": name, **_pack(name, values)}
@@ -55,6 +54,10 @@ def seal(connection: sa.Connection, run: int, rows: int = ROWS) -> None:
 def evidence_bit(kind: str) -> int:
     """What this kind adds to a completion's number in the column `evidence`."""
     return 1 << list(KINDS).index(kind)
+
+
+def _columns(names: Iterable[str]) -> list[Any]:
+    return [_noticed() if name == "evidence" else completions.c[name] for name in names]
 
 
 def _noticed() -> sa.ScalarSelect[int]:
@@ -79,7 +82,7 @@ def forget(connection: sa.Connection, run: int, step: int) -> None:
 def read(
     connection: sa.Connection, run: int, names: Collection[str], bounds: Mapping[str, Bounds], descending: bool
 ) -> Iterator[Columns]:
-    """These columns of a run, `id` among them, block by block, less blocks that have nothing within the bounds."""
+    """These columns of a run, one of WHOLE among them, block by block, less those with nothing within the bounds."""
     query = sa.select(blocks.c.upto, blocks.c.name, blocks.c.packed)
     query = query.where(blocks.c.run == run, blocks.c.name.in_(sorted(names)))
     for name, (low, high) in bounds.items():
@@ -90,20 +93,35 @@ def read(
     rows = connection.execute(query.order_by(blocks.c.upto.desc() if descending else blocks.c.upto))
     for _, block in itertools.groupby(rows, operator.itemgetter(0)):
         there = {name: _unpack(packed) for _, name, packed in block}
-        nothing = np.full(len(there["id"]), np.nan)
+        nothing = np.full(len(next(iter(there.values()))), np.nan)
         yield {name: there.get(name, nothing) for name in names}
+
+
+def read_rest(connection: sa.Connection, run: int, names: Sequence[str]) -> Columns:
+    """The same columns of what is in no block: at most a block full."""
+    query = sa.select(*_columns(names)).with_hint(completions, "INDEXED BY completions_run", "sqlite")
+    query = query.where(completions.c.run == run, completions.c.id > sealed(connection, run))
+    found = connection.execute(query.order_by(completions.c.id)).fetchall()
+    values = zip(*found, strict=True) if found else ((),) * len(names)
+    return {name: _array(name, each) for name, each in zip(names, values, strict=True)}
 
 
 def _pack(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """{low, high, packed}; in the narrowest items that hold every value exactly."""
+    array = _array(name, values)
     if name == "finish_reason":
-        return _packed(np.array([value.encode() for value in values], dtype=bytes), 0)
+        return _packed(array, 0)
     if name in WHOLE:
-        whole = np.array(values, dtype=np.int64)
-        base = int(whole.min()) if len(whole) else 0
-        return {**_packed(_narrowest(whole - base, INTEGERS), base), **_zone(whole)}
-    numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-    return {**_packed(_narrowest(numbers, FLOATS), 0), **_zone(numbers[~np.isnan(numbers)])}
+        base = int(array.min()) if len(array) else 0
+        return {**_packed(_narrowest(array - base, INTEGERS), base), **_zone(array)}
+    return {**_packed(_narrowest(array, FLOATS), 0), **_zone(array[~np.isnan(array)])}
+
+
+def _array(name: str, values: Sequence[Any]) -> Array:
+    """A column as its values are compared; None becomes NaN."""
+    if name == "finish_reason":
+        return np.array([value.encode() for value in values], dtype=bytes)
+    return np.array(values, dtype=np.int64 if name in WHOLE else np.float64)
 
 
 def _narrowest(values: Array, kinds: Sequence[str]) -> Array:

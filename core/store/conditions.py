@@ -1,7 +1,6 @@
 """Filters as SQL. Each is a test of one completion, and where an index holds it, a list of all that pass."""
 
 import functools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +11,12 @@ import sqlalchemy as sa
 from core.errors import InvalidInput
 from core.store.blocks import Array, Bounds, evidence_bit
 from core.store.blocks import Columns as Packed
+from core.store.listed import Between, Listed, is_in, sorted_ids
 from core.store.searching import match_query
 from core.store.tables import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
 from core.store.wanted import CompletionFilter
 
+MOST_ID = 2**62
 STEPS_LISTED = 1000  # a longer range of steps is most of a run, and better tested than listed
 Clause = sa.ColumnElement[bool]
 Columns = Any  # those of `completions`, or of a subquery with the same names
@@ -31,6 +32,7 @@ class Condition:
     bounds      within which their values of a column lie
     ids         all completions that pass, for the caller to count up to some bound; None where no index knows
     probes      the probe asks the full-text index
+    cut         the test of blocks lets only the first of very many pass
     spans_runs  it may be asked of all runs at once
     """
 
@@ -40,6 +42,7 @@ class Condition:
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
     ids: sa.Select[Any] | None = None
     probes: bool = False
+    cut: bool = False
     spans_runs: bool = False
 
 
@@ -148,21 +151,8 @@ def _listed(connection: sa.Connection, ids: sa.Select[Any]) -> Condition:
 
 def _among(connection: sa.Connection, ids: sa.Select[Any]) -> Test:
     """Whether a completion is one of these, which are read when the first block is tested."""
-
-    known = functools.cache(lambda: _sorted_ids(connection, ids))
-    return lambda c: _is_in(c["id"], known())
-
-
-def _sorted_ids(connection: sa.Connection, ids: sa.Select[Any]) -> Array:
-    """What a query of one column finds; as one text, since row by row takes ten times as long."""
-    text = connection.execute(sa.select(sa.func.group_concat(ids.subquery().c[0]))).scalar()
-    return np.sort(np.fromstring(text, dtype=np.int64, sep=",")) if text else np.empty(0, np.int64)
-
-
-def _is_in(values: Array, known: Array) -> Array:
-    """For each value whether it is among the known ones, which are sorted."""
-    near = known[slice(*np.searchsorted(known, (values.min(), values.max() + 1)))]
-    return np.isin(values, near)
+    known = functools.cache(lambda: sorted_ids(connection, ids))
+    return lambda c: is_in(c["id"], known())
 
 
 def _searched(
@@ -171,41 +161,61 @@ def _searched(
     found = []
     if wanted.fields:
         name, _, value = wanted.fields.partition("=")
-        found.append(_of_groups(connection, _field_groups(run, name.strip(), value.strip())))
+        alike, between = _with_field(name.strip(), value.strip())
+        found.append(_of_groups(connection, run, between, lambda group: alike.where(groups.c.id == group)))
     if wanted.search and wanted.search_in == "prompts":
         matching = _matching(prompts_search, f"{{prompt}} : ({match_query(wanted.search)})")
-        found.append(_of_groups(connection, _groups_of(run).where(groups.c.id.in_(matching))))
+        found.append(_of_groups(connection, run, lambda low, high: _between_ids(matching, low, high)))
     if wanted.search and wanted.search_in == "answers":
-        query = match_query(wanted.search)
-        ids = _matching(answers_search, query).where(answers_search.c.rowid.between(*id_range(connection, run)))
-
-        def holds(c: Columns) -> Clause:
-            one = _matching(answers_search, query).where(answers_search.c.rowid == c.id)
-            return one.correlate_except(answers_search).exists()
-
-        found.append(Condition(holds, _among(connection, ids.limit(most_found)), ids=ids, probes=True))
+        found.append(_answers(connection, run, match_query(wanted.search), most_found))
     return found
 
 
-def _of_groups(connection: sa.Connection, query: sa.Select[Any]) -> Condition:
-    """The completions of these groups. The groups are looked up once and passed as one value."""
-    known = _sorted_ids(connection, query)
-    within = sa.select(sa.func.json_each(json.dumps(known.tolist())).table_valued("value").c.value)
+def _answers(connection: sa.Connection, run: int | None, query: str, most_found: int | None) -> Condition:
+    """Those whose text matches; for blocks, of more than `most_found` the first so many."""
+    rowid, first_last = answers_search.c.rowid, id_range(connection, run)
+    ids = _matching(answers_search, query).where(rowid.between(*first_last))
+    last = None if most_found is None else connection.execute(ids.limit(1).offset(most_found)).scalar()
+    listed = Listed(connection, lambda low, high: _matching(answers_search, query).where(rowid.between(low, high)))
+
+    def probe(c: Columns) -> Clause:
+        return _matching(answers_search, query).where(rowid == c.id).correlate_except(answers_search).exists()
+
+    def test(c: Packed) -> Array:
+        return listed.has(c["id"]) if last is None else listed.has(c["id"]) & (c["id"] < last)
+
+    bounds: Mapping[str, Bounds] = {} if last is None else {"id": (None, last)}
+    return Condition(probe, test, bounds=bounds, ids=ids, probes=True, cut=last is not None)
+
+
+def _of_groups(
+    connection: sa.Connection,
+    run: int | None,
+    between: Between,
+    probe: Callable[[Columns], sa.Select[Any]] | None = None,
+) -> Condition:
+    """The completions of the groups that are found between two ids of groups, of whatever run.
+
+    probe  the group with this id, where it is found; None: by asking the full-text index
+    """
+    found = between(0, MOST_ID).subquery()
+    source = found.join(completions, completions.c.group == found.c.id)
+    ids = sa.select(completions.c.id).select_from(source).where(completions.c.run == run)
+    listed = Listed(connection, between)
     return Condition(
-        lambda c: c.group.in_(within),
-        lambda c: _is_in(c["group"], known),
+        lambda c: (probe(c.group) if probe else between(c.group, c.group)).exists(),
+        lambda c: listed.has(c["group"]),
         ("group",),
-        ids=sa.select(completions.c.id).where(completions.c.group.in_(within)),
+        ids=ids.with_hint(completions, "INDEXED BY ix_completions_group", "sqlite"),
+        probes=probe is None,
     )
 
 
-def _groups_of(run: int | None) -> sa.Select[Any]:
-    """Groups of a run, for a query that names them by id: their other indices would read all of them."""
-    return sa.select(groups.c.id).with_hint(groups, "NOT INDEXED", "sqlite").where(groups.c.run == run)
+def _with_field(name: str, value: str) -> tuple[sa.Select[Any], Between]:
+    """Groups whose recipe field has this value, and those between two ids.
 
-
-def _field_groups(run: int | None, name: str, value: str) -> sa.Select[Any]:
-    """Groups whose recipe field has this value. The full-text index finds candidates where the value has words."""
+    The full-text index finds candidates where the value has words.
+    """
     path = '$."' + name.replace('"', "") + '"'
     stored = sa.func.json_extract(groups.c.fields, path)
     try:
@@ -213,11 +223,18 @@ def _field_groups(run: int | None, name: str, value: str) -> sa.Select[Any]:
     except ValueError:
         number = None
     same = stored == value if number is None else sa.or_(stored == value, stored == number)
-    if any(character.isalnum() for character in value) and value.isascii() and len(value) < 200:
-        words = value.replace('"', " ").replace("\0", " ")
-        matching = _matching(prompts_search, '{fields} : ("' + words + '")')
-        return _groups_of(run).where(groups.c.id.in_(matching), same)
-    return sa.select(groups.c.id).where(groups.c.run == run, same)
+    # By id: their other indices would read all of them.
+    alike = sa.select(groups.c.id).with_hint(groups, "NOT INDEXED", "sqlite").where(same).correlate_except(groups)
+    if not any(character.isalnum() for character in value) or not value.isascii() or len(value) >= 200:
+        return alike, lambda low, high: alike.where(groups.c.id.between(low, high))
+    words = value.replace('"', " ").replace("\0", " ")
+    matching = _matching(prompts_search, '{fields} : ("' + words + '")')
+    return alike, lambda low, high: alike.where(groups.c.id.in_(_between_ids(matching, low, high)))
+
+
+def _between_ids(matching: sa.Select[Any], low: Any, high: Any) -> sa.Select[Any]:
+    """Of what a full-text index finds, the part between two ids, which may be columns of a query around it."""
+    return matching.where(matching.selected_columns.id.between(low, high)).correlate_except(*matching.get_final_froms())
 
 
 def _matching(index: sa.TableClause, query: str) -> sa.Select[Any]:
@@ -228,7 +245,7 @@ def _matching(index: sa.TableClause, query: str) -> sa.Select[Any]:
 def id_range(connection: sa.Connection, run: int | None) -> tuple[int, int]:
     """Between which ids a run's completions lie; other runs' may lie there too. (0, 0) where there are none."""
     if run is None:
-        return 0, 2**62
+        return 0, MOST_ID
     each = sa.select(completions.c.id).with_hint(completions, "INDEXED BY completions_run", "sqlite")
     each = each.where(completions.c.run == run).limit(1)
     first = connection.execute(each.order_by(completions.c.id)).scalar()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from core.runs import Question, Reply, RewardScore
+from core.store.packing import prompt_key
 from core.store.recording import clean, finite, to_json
-from core.store.tables import questions, replies, runs
+from core.store.tables import groups, questions, replies, runs
 
 
 def record_answers(connection: sa.Connection, run_id: str, answers: Sequence[Question]) -> None:
@@ -15,6 +16,11 @@ def record_answers(connection: sa.Connection, run_id: str, answers: Sequence[Que
     run = connection.execute(sa.select(runs.c.key).where(runs.c.id == run_id)).scalar_one()
     for one in answers:
         asked = {"run": run, "number": one.number, "prompt": clean(one.prompt), "fields": to_json(one.fields)}
+        mine = questions.c.run == run, questions.c.number == one.number, questions.c.prompt != asked["prompt"]
+        if connection.execute(sa.select(questions.c.number).where(*mine)).first():
+            # Another version chose other prompts: what was said to those is no answer to these.
+            gone = replies.c.run == run, replies.c.number == one.number
+            connection.execute(sa.delete(replies).where(*gone))
         connection.execute(sa.insert(questions).prefix_with("OR REPLACE"), asked)
         for reply in one.replies:
             connection.execute(
@@ -45,3 +51,14 @@ def list_questions(connection: sa.Connection, run_id: str) -> list[Question]:
         Question(row.number, row.prompt, json.loads(row.fields), tuple(said.get(row.number, ())))
         for row in connection.execute(asked.order_by(questions.c.number))
     ]
+
+
+def trained_on(connection: sa.Connection, run_id: str, asked: Sequence[Question]) -> set[int]:
+    """The numbers of those fixed prompts that the run was trained on too."""
+    query = sa.select(groups.c.id).join(runs, runs.c.key == groups.c.run).where(runs.c.id == run_id).limit(1)
+    found = set()
+    for one in asked:
+        same = groups.c.prompt_key == prompt_key(one.prompt), groups.c.prompt == one.prompt
+        if connection.execute(query.where(*same)).first():
+            found.add(one.number)
+    return found

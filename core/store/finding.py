@@ -10,7 +10,7 @@ No index serves every pair of filter and order, so three ways are tried, the che
 A page starts where the one before ended (keyset), so the thousandth costs what the first does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from core.store.blocks import Array
 from core.store.browsing import get_run
 from core.store.conditions import Condition, conditions, function_place
 from core.store.sampled import fetch
-from core.store.tables import completions, evidence, functions, runs
+from core.store.tables import completions, functions, runs
 from core.store.wanted import CompletionFilter
 
 BINS = 20
@@ -38,15 +38,16 @@ Key = Any  # a column of `completions`, or a test of it
 class Effort:
     """How many entries of an index the first ways may look at before the next is tried.
 
-    few   matches of one filter, to be looked at one by one; `few_found` where the full-text index knows them, since
-          to ask it about single completions costs more than to list many
-    walk  entries along the order; `walk_searching` where the full-text index is asked about each
+    few      matches of one filter, to be looked at one by one; `few_found` where the full-text index knows them
+    walk     entries along the order; `walk_searching` where the full-text index is asked about each, which takes longer
+    counted  matches of a search that are counted and put into the histogram
     """
 
     few: int = 3_000
-    few_found: int = 60_000
+    few_found: int = 6_000
     walk: int = 1_000
-    walk_searching: int = 1_000
+    walk_searching: int = 300
+    counted: int = 200_000
 
 
 USUAL = Effort()
@@ -121,18 +122,30 @@ def list_completions(
 def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter, effort: Effort = USUAL) -> Overview:
     """Count and reward histogram of all that match; with a search that finds very much, of a part of it."""
     run = _run_key(connection, run_id)
-    asked = conditions(connection, run, wanted, effort.few_found)
+    asked = conditions(connection, run, wanted, effort.counted)
     few = _few(connection, run, asked, effort)
-    more = few is None and any(condition.probes for condition in asked)
-    rewards = Question(connection, run, asked, few, effort).rewards()
-    known = rewards[~np.isnan(rewards)]
-    if not len(known):
-        return Overview(len(rewards), more, (), (0,) * BINS, len(rewards))
-    low = min(float(known.min()), 0.0)
-    high = max(float(known.max()), 1.0, low + 1e-6)  # most rewards live between 0 and 1
-    bins, edges = np.histogram(known, BINS, (low, high))
-    unscored = len(rewards) - len(known)
-    return Overview(len(rewards), more, tuple(edges.tolist()), tuple(bins.tolist()), unscored)
+    more = few is None and any(condition.cut for condition in asked)
+    low, high = _reward_range(connection, run)
+    count, scored, bins = 0, 0, np.zeros(BINS, np.int64)
+    for rewards in Question(connection, run, asked, few, effort).rewards():
+        known = rewards[~np.isnan(rewards)]
+        places = ((known - low) * (BINS / (high - low))).astype(np.int64)
+        bins += np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
+        count, scored = count + len(rewards), scored + len(known)
+    edges = np.linspace(low, high, BINS + 1).tolist() if scored else ()
+    return Overview(count, more, tuple(edges), tuple(bins.tolist()), count - scored)
+
+
+def _reward_range(connection: sa.Connection, run: int | None) -> tuple[float, float]:
+    """From the lowest to the highest reward of a run, or of all, and at least from 0 to 1, where most rewards live."""
+    each = sa.select(completions.c.reward).where(completions.c.reward.is_not(None)).limit(1)
+    if run is not None:
+        each = each.where(completions.c.run == run).with_hint(completions, "INDEXED BY completions_reward", "sqlite")
+    low, high = (
+        connection.execute(each.order_by(order)).scalar()
+        for order in (completions.c.reward.asc(), completions.c.reward.desc())
+    )
+    return min(low or 0.0, 0.0), max(high or 1.0, 1.0)
 
 
 def score_functions(connection: sa.Connection, run_id: str) -> list[str]:
@@ -143,9 +156,11 @@ def score_functions(connection: sa.Connection, run_id: str) -> list[str]:
 
 def evidence_counts(connection: sa.Connection, run_id: str) -> dict[str, int]:
     """How many completions of a run each kind of evidence was found for, in the order of KINDS."""
-    query = sa.select(evidence.c.kind, sa.func.count()).join(runs, runs.c.key == evidence.c.run)
-    counts = {row[0]: row[1] for row in connection.execute(query.where(runs.c.id == run_id).group_by(evidence.c.kind))}
-    return {kind: counts[kind] for kind in KINDS if kind in counts}
+    run = _run_key(connection, run_id)
+    if run is None:
+        return {}
+    counts = scanning.evidence_counts(connection, run)
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
 @dataclass(frozen=True)
@@ -166,19 +181,22 @@ class Question:
         if self.run is None or self.few is not None:
             query = self._from_few(sa.null() if unvalued else order.key).where(*clauses)
             return self._pairs(query.order_by(*order.terms(unvalued)).limit(limit))
-        found = self._walk(order, clauses, limit, unvalued)
+        by_id = unvalued or order.key is completions.c.id
+        listing = by_id and any(condition.probes for condition in self.asked)  # which knows the order by itself
+        found = [] if listing else self._walk(order, clauses, limit, unvalued)
         if len(found) == limit or not self.asked:
             return found
         key, run = order.key.key, self.run
         return scanning.best(self.connection, run, self.asked, key, order.descending, after, limit, unvalued)
 
-    def rewards(self) -> Array:
-        """The rewards of all that match; NaN where there is none."""
+    def rewards(self) -> Iterator[Array]:
+        """The rewards of all that match, in stretches; NaN where there is none."""
         if self.run is None or self.few is not None:
             found = [value for (value,) in self.connection.execute(self._from_few(completions.c.reward, with_id=False))]
-            return np.array(found, np.float64)
-        parts = [values for _, values in scanning.matching(self.connection, self.run, self.asked, "reward")]
-        return np.concatenate(parts)
+            yield np.array(found, np.float64)
+            return
+        for _, values in scanning.matching(self.connection, self.run, self.asked, "reward"):
+            yield values
 
     def _walk(self, order: Order, clauses: Sequence[Key], limit: int, unvalued: bool) -> list[tuple[int, Any]]:
         """What matches in the first stretch of the order."""

@@ -28,15 +28,17 @@ class Visit:
 
 
 def visits(connection: sa.Connection, completion_id: int) -> list[Visit]:
-    """Every group with the prompt of this completion, by run and step; the newest MOST_VISITS of them."""
+    """Every group with the prompt of this completion, by run and step; MOST_VISITS of them, the newest of each run."""
     prompt = sa.select(groups.c.prompt_key, groups.c.prompt).join(completions).where(completions.c.id == completion_id)
     asked = connection.execute(prompt).one_or_none()
     if asked is None:
         return []
+    # How many newer ones its run has: in this order every run has its share, however long the newest run went on.
+    newer = sa.func.row_number().over(partition_by=groups.c.run, order_by=groups.c.id.desc())
     same = (
         sa.select(groups.c.id, groups.c.run, groups.c.step)
         .where(groups.c.prompt_key == asked.prompt_key, groups.c.prompt == asked.prompt)
-        .order_by(groups.c.id.desc())
+        .order_by(newer, groups.c.id.desc())
         .limit(MOST_VISITS)
         .subquery()
     )

@@ -43,8 +43,11 @@ def known_tags(connection: sa.Connection, run_id: str = "") -> list[str]:
     """Every tag that is in use, in one run or in all."""
     query = sa.select(tags.c.tag).distinct().order_by(tags.c.tag)
     if run_id:
-        query = query.join(completions, completions.c.id == tags.c.completion)
-        query = query.join(runs, runs.c.key == completions.c.run).where(runs.c.id == run_id)
+        # From the tags, which people gave one by one, to their completions; SQLite would go the other way.
+        run = sa.select(runs.c.key).where(runs.c.id == run_id).scalar_subquery()
+        tagged = sa.select(completions.c.run).with_hint(completions, "NOT INDEXED", "sqlite")
+        tagged = tagged.where(completions.c.id == tags.c.completion)
+        query = query.where(tagged.scalar_subquery() == run)
     return list(connection.execute(query).scalars())
 
 

@@ -10,6 +10,7 @@ from core.runs import Step
 from core.store import blocks
 from core.store.browsing import get_run, list_groups
 from core.store.database import Database
+from core.store.lifecycle import update
 from core.store.recording import clean, earlier_scores
 from core.store.tables import evidence, runs
 
@@ -32,6 +33,7 @@ def review(database: Database, run_id: str) -> int:
                 found += _look(connection, run_id, number)
     with database.writing() as connection:
         blocks.seal(connection, _key(connection, run_id))
+        update(connection, run_id)  # what was found is counted anew
     return found
 
 

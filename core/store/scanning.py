@@ -1,15 +1,17 @@
 """Every completion of a run against every filter: blocks by their columns, and by SQL what is in no block yet."""
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from core.evidence import KINDS
 from core.store import blocks
 from core.store.blocks import Array, Bounds
-from core.store.conditions import Condition, id_range
-from core.store.tables import completions
+from core.store.conditions import Condition
+from core.store.tables import evidence
 
 
 def best(
@@ -67,11 +69,11 @@ def matching(
     bounds: Mapping[str, Bounds] | None = None,
 ) -> Iterator[tuple[Array, Array]]:
     """(ids, values of `key`) of all that match, in stretches along the ids. `bounds` may let some of the rest out."""
-    if descending:
-        yield _rest(connection, run, asked, key)
-    names = {"id", key, *(name for condition in asked for name in condition.names)}
+    names = sorted({"id", key, *(name for condition in asked for name in condition.names)})
     within = {name: each for condition in asked for name, each in condition.bounds.items()} | dict(bounds or {})
-    for columns in blocks.read(connection, run, names, within, descending):
+    packed = blocks.read(connection, run, names, within, descending)
+    rest = (blocks.read_rest(connection, run, names) for _ in range(1))  # read when its turn comes
+    for columns in itertools.chain(rest, packed) if descending else itertools.chain(packed, rest):
         passed = np.ones(len(columns["id"]), bool)
         for condition in asked:
             passed &= condition.test(columns)
@@ -79,17 +81,16 @@ def matching(
                 break
         else:
             yield columns["id"][passed], columns[key][passed]
-    if not descending:
-        yield _rest(connection, run, asked, key)
 
 
-def _rest(connection: sa.Connection, run: int, asked: Sequence[Condition], key: str) -> tuple[Array, Array]:
-    """The same of what is in no block: at most a block full."""
-    first, last = id_range(connection, run)
-    query = sa.select(completions.c.id, completions.c[key]).with_hint(completions, "NOT INDEXED", "sqlite")
-    within = completions.c.id.between(max(first, blocks.sealed(connection, run) + 1), last)
-    rows: Any = connection.execute(
-        query.where(within, completions.c.run == run, *(condition.probe(completions.c) for condition in asked))
-    ).fetchall()
-    ids, values = zip(*rows, strict=True) if rows else ((), ())
-    return np.array(ids, np.int64), np.array(values, np.float64)
+def evidence_counts(connection: sa.Connection, run: int) -> Counter[str]:
+    """How many completions were noticed, by kind."""
+    bits = {kind: blocks.evidence_bit(kind) for kind in KINDS}
+    together = np.zeros(2 ** len(KINDS), np.int64)  # how often each set of kinds was found
+    for columns in blocks.read(connection, run, ("evidence",), {}, descending=False):
+        together += np.bincount(columns["evidence"], minlength=len(together))
+    found = Counter({kind: int(together[np.arange(len(together)) & bit > 0].sum()) for kind, bit in bits.items()})
+    query = sa.select(evidence.c.kind, sa.func.count()).group_by(evidence.c.kind)
+    query = query.where(evidence.c.run == run, evidence.c.kind.in_(list(KINDS)))  # named, so that the key is used
+    query = query.where(evidence.c.completion > blocks.sealed(connection, run))
+    return found + Counter({kind: count for kind, count in connection.execute(query)})

@@ -15,7 +15,7 @@ from core.processes import identify
 from core.runs import Completion, Failure, Group, RewardScore, RunStatus, Step
 from core.store import Database, blocks, finding, lifecycle, recording, reviewing
 from core.store.packing import pack_floats, pack_ids, unpack_floats, unpack_ids
-from core.store.prompts import visits
+from core.store.prompts import MOST_VISITS, visits
 from core.store.tables import evidence
 from core.store.wanted import CompletionFilter
 from core.tokens import LETTERS, load_tokens
@@ -92,6 +92,19 @@ def test_evidence_and_prompts_are_kept_with_the_run(database: Database) -> None:
         ]
         assert [visit.mean for visit in asked][4:7] == [0.5, 0.5, 0.0]
         assert visits(connection, 10**9) == []
+
+
+def test_a_long_run_leaves_room_for_the_others_of_its_prompt(database: Database) -> None:
+    config = make_config({"model": "smollm2-135m", "recipe": "addition"})
+    with database.writing() as connection:
+        short, long = (lifecycle.enqueue(connection, config).id for _ in range(2))
+        for run_id, steps in ((short, 3), (long, MOST_VISITS)):
+            for number in range(1, steps + 1):
+                recording.record_step(connection, run_id, a_step(one(0, "a", 0.0, style=0.0), number=number))
+        (first, *_), _ = finding.list_completions(connection, short, CompletionFilter(limit=1))
+        found = visits(connection, first.id)
+    assert [visit.step for visit in found if visit.run == short] == [1, 2, 3]
+    assert [visit.step for visit in found if visit.run == long] == list(range(4, MOST_VISITS + 1))
 
 
 def test_a_run_is_looked_through_again(database: Database) -> None:

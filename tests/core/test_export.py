@@ -78,46 +78,63 @@ def test_a_run_is_a_folder(folder: Path, expected: list[dict[str, Any]]) -> None
     assert [json.loads(line) for line in lines if line] == expected
 
 
+KINDS = {int: ("int64", "BIGINT"), float: ("float64", "DOUBLE"), bool: ("bool", "BOOLEAN"), str: ("string", "VARCHAR")}
+
+
+def types_of(expected: list[dict[str, Any]], form: str = "parquet") -> dict[str, type]:
+    """Of every column; where the file itself names none, of those that have a value."""
+    known = {name for row in expected for name, value in row.items() if value is not None or form == "parquet"}
+    return {name: COLUMNS.get(name, float) for name in expected[0] if name in known}
+
+
 def test_pandas_reads_the_same(folder: Path, expected: list[dict[str, Any]]) -> None:
     pandas = pytest.importorskip("pandas")
+    unknown = {name: [""] for name, kind in types_of(expected).items() if kind is float}
+    csv = {"keep_default_na": False, "na_values": unknown}
     frames = {
         "jsonl": pandas.read_json(folder / "completions.jsonl", lines=True, dtype=False),
-        "csv": pandas.read_csv(folder / "completions.csv", keep_default_na=False, na_values={"reward": [""]}),
+        "csv": pandas.read_csv(folder / "completions.csv", **csv),
     }
     if "parquet" in formats():
         frames["parquet"] = pandas.read_parquet(folder / "completions.parquet")
     for form, frame in frames.items():
-        assert len(frame) == len(expected), form
-        for name in ("id", "step", "text", "prompt", "finish_reason", "length"):
-            assert frame[name].tolist() == [row[name] for row in expected], (form, name)
-        rewards = [None if pandas.isna(value) else value for value in frame["reward"]]
-        assert rewards == pytest.approx([row["reward"] for row in expected], abs=1e-12), form  # its parser rounds
+        for name, kind in types_of(expected, form).items():
+            texts = kind is str and pandas.api.types.is_string_dtype(frame[name].dtype)
+            assert texts or frame[name].dtype == KINDS[kind][0], (form, name)
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        for row, wanted in zip(rows, expected, strict=True):  # its parsers of text round the last digit
+            assert row == {
+                name: pytest.approx(value, abs=1e-12) if isinstance(value, float) else value
+                for name, value in wanted.items()
+            }, form
 
 
 def test_duckdb_reads_the_same(folder: Path, expected: list[dict[str, Any]]) -> None:
     duckdb = pytest.importorskip("duckdb")
-    wanted = [(row["id"], row["step"], row["reward"], bool(row["flagged"])) for row in expected]
     for form in ("jsonl", "csv", "parquet"):
         if form in formats():
             read = {"jsonl": "read_json_auto", "csv": "read_csv_auto", "parquet": "read_parquet"}[form]
-            source = f"{read}('{folder}/completions.{form}')"
-            query = f"SELECT id, step, reward, CAST(flagged AS BOOLEAN) FROM {source} ORDER BY id"
-            rows = duckdb.sql(query).fetchall()
-            assert rows == wanted, form
-    if "parquet" in formats():
-        texts = duckdb.sql(f"SELECT text FROM '{folder}/completions.parquet' ORDER BY id").fetchall()
-        assert [text for (text,) in texts] == [row["text"] for row in expected]
+            options = ", allow_quoted_nulls=false" if form == "csv" else ""
+            found = duckdb.sql(f"SELECT * FROM {read}('{folder}/completions.{form}'{options}) ORDER BY id")
+            kinds = dict(zip(found.columns, map(str, found.types), strict=True))
+            for name, kind in types_of(expected, form).items():
+                assert kinds[name] == KINDS[kind][1], (form, name)
+            assert [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()] == expected, form
 
 
 def test_datasets_reads_the_same(folder: Path, expected: list[dict[str, Any]], tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    for form, kind in (("jsonl", "json"), ("parquet", "parquet")):
+    unknown = {name: [""] for name, kind in types_of(expected).items() if kind is float}
+    options = {"csv": {"keep_default_na": False, "na_values": unknown}}
+    for form, kind in (("jsonl", "json"), ("csv", "csv"), ("parquet", "parquet")):
         if form in formats():
             files = str(folder / f"completions.{form}")
-            rows = datasets.load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+            rows = datasets.load_dataset(
+                kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"), **options.get(form, {})
+            )
+            for name, each in types_of(expected, form).items():
+                assert rows.features[name].dtype.removeprefix("large_") == KINDS[each][0], (form, name)
             assert rows.to_list() == expected, form
-            assert rows.features["reward"].dtype == "float64"
-            assert rows.features["flat"].dtype == "bool"
 
 
 def test_a_question_narrows_an_export(database: Database, run_id: str) -> None:

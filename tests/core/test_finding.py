@@ -4,6 +4,7 @@ import contextlib
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,6 +102,7 @@ ASKED: list[tuple[dict[str, Any], Test]] = [
     ({"search": "gam*", "min_reward": 0.9}, lambda c: "gamma" in c.text and (c.reward or 0) >= 0.9),
     ({"search": "2+5"}, lambda c: "2+5" in c.text),
     ({"search": "3", "search_in": "prompts"}, lambda c: c.prompt == "What is 3?"),
+    ({"search": "what", "search_in": "prompts", "max_reward": 0.5}, lambda c: c.reward is not None and c.reward <= 0.5),
     ({"flagged": True}, lambda c: c.remark.flagged),
     ({"flagged": False}, lambda c: not c.remark.flagged),
     ({"tag": "odd"}, lambda c: "odd" in c.remark.tags),
@@ -159,9 +161,12 @@ def test_every_filter_in_every_order(database: Database, run_id: str, effort: Ef
             assert [one.id for one in found] == [one.id for one in expected], (asked, sort)
         with database.reading() as connection:
             seen = finding.overview(connection, run_id, CompletionFilter(**asked), effort)
-        assert seen.more == (bool(effort.few_found < 1) and "search" in asked and asked.get("search_in") is None), asked
-        assert seen.count == len(matching) or (seen.more and seen.count < len(matching)), asked
+            part = finding.overview(connection, run_id, CompletionFilter(**asked), replace(effort, counted=7))
+        assert (seen.count, seen.more) == (len(matching), False), asked
         assert sum(seen.bins) + seen.unscored == seen.count
+        searching = "search" in asked and asked.get("search_in") is None
+        assert part.more == (searching and not effort.few_found), asked
+        assert part.count == len(matching) or (part.more and part.count < len(matching)), asked
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,13 @@ def spoken(number: int, text: str) -> Step:
     )
 
 
-def answers(text: str, step: int) -> list[Question]:
-    """Two fixed prompts before training and after some step."""
+def answers(text: str, step: int, asked: str = "") -> list[Question]:
+    """Two fixed prompts, with `asked` in them, before training and after some step."""
     first, then = (
         Reply(number, said, "stop", 3, worth, (RewardScore("correctness", worth),))
         for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
     )
-    return [Question(place, f"What is {place}+3? {text}", {"answer": text}, (first, then)) for place in range(2)]
+    return [Question(place, f"What is {place}+3? {asked}", {"answer": text}, (first, then)) for place in range(2)]
 
 
 def add_tokenizer(home: Path) -> None:

@@ -50,7 +50,7 @@ def runs(database: Database) -> dict[str, str]:
     with database.writing() as connection:
         hostile = lifecycle.enqueue(connection, config, "<i>hostile</i>").id
         evaluating.record_answers(connection, learned.id, [*answers("<answer>3</answer>", 2), *answers("Eight.", 40)])
-        evaluating.record_answers(connection, hostile, answers(HOSTILE["script"], 1))
+        evaluating.record_answers(connection, hostile, answers(HOSTILE["script"], 1, HOSTILE["script"]))
         for number, text in enumerate(HOSTILE.values(), start=1):
             recording.record_step(connection, hostile, spoken(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)

@@ -16,7 +16,7 @@ from core.runs import Question, Step
 from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
 from core.worker.training.data import choose_examples
-from core.worker.training.evaluation import PROMPTS
+from core.worker.training.evaluation import PROMPTS, Evaluation, choose, text_of
 from core.worker.training.stepping import SampledStep
 from core.worker.training.trainer import PolicyTrainer
 
@@ -101,7 +101,7 @@ def test_replayed_steps_are_what_training_gave(tmp_path: Path, scale: str) -> No
 def test_answers_to_fixed_prompts_leave_training_as_it_was(tmp_path: Path) -> None:
     quiet, none = train(tmp_path / "a")
     asked, answers = train(tmp_path / "b", asked=True)
-    elsewhere, same = train(tmp_path / "c", asked=True, seed=9, steps=1)
+    elsewhere, others = train(tmp_path / "c", asked=True, seed=9, steps=1)
     assert none == []
     for one, other in zip(quiet, asked, strict=True):
         assert one.groups == other.groups
@@ -110,9 +110,39 @@ def test_answers_to_fixed_prompts_leave_training_as_it_was(tmp_path: Path) -> No
     ] * PROMPTS
     prompts = [answer.prompt for answer in answers[:PROMPTS]]
     assert len(set(prompts)) == PROMPTS
-    assert prompts == [answer.prompt for answer in same[:PROMPTS]]  # whatever the seed of the run
+    assert not set(prompts) & {group.prompt for step in asked for group in step.groups}
     assert elsewhere[0].groups != asked[0].groups
-    before = {answer.prompt: answer.replies[0].text for answer in answers[:PROMPTS]}
-    assert before == {answer.prompt: answer.replies[0].text for answer in same[:PROMPTS]}  # greedy: no chance in it
+    before, then = ({one.prompt: one.replies[0].text for one in each[:PROMPTS]} for each in (answers, others))
+    shared = before.keys() & then.keys()  # whatever the seed, for those that neither run trains on
+    assert len(shared) > PROMPTS / 2
+    assert all(before[prompt] == then[prompt] for prompt in shared)  # greedy: no chance in it
     reply = answers[0].replies[0]
     assert reply.reward == pytest.approx(0.8 * (reply.scores[0].value or 0) + 0.2 * (reply.scores[1].value or 0))
+
+
+def test_fixed_prompts_are_others_than_those_trained_on_where_there_are_others() -> None:
+    tokenizer, recipe = tiny_tokenizer(), get_recipe("addition")
+    config = make_config({"model": "tiny", "recipe": "addition", "prompt_tokens": 400, "steps": 4})
+    usual = [text_of(example) for example in choose(recipe, config, tokenizer).values()]
+    everything = {text_of(example) for example in recipe.examples(5000, seed=0)}
+    assert len(usual) == len(set(usual)) == PROMPTS
+
+    moved = [text_of(one) for one in choose(recipe, config, tokenizer, trained=usual[:2]).values()]
+    assert moved[:-2] == usual[2:]  # the others stay what they are for every run
+    assert not set(moved[-2:]) & set(usual)
+
+    left = sorted(everything)[:3]
+    filled = [text_of(one) for one in choose(recipe, config, tokenizer, trained=everything - set(left)).values()]
+    assert len(set(filled)) == PROMPTS
+    assert set(filled[:3]) == set(left)  # as far as the recipe goes; then what is trained on
+    assert filled == [text_of(one) for one in choose(recipe, config, tokenizer, everything - set(left)).values()]
+
+
+@pytest.mark.parametrize("name", ["addition", "countdown", "json-extraction"])
+def test_a_run_is_asked_what_it_does_not_train_on(name: str) -> None:
+    tokenizer, recipe = tiny_tokenizer(), get_recipe(name)
+    config = make_config({"model": "tiny", "recipe": name, "prompt_tokens": 2000, "steps": 5})
+    trained = {text_of(example) for example in choose_examples(recipe, config, tokenizer)}
+    asked = Evaluation(recipe, config, tokenizer).asked
+    assert len(asked) == PROMPTS
+    assert not trained & {text_of(example) for example in asked}

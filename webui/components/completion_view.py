@@ -41,9 +41,10 @@ def facts(one: Completion) -> str:
         ("Length", plural(one.length, "token")),
         ("Ended", ended),
     ]
+    failed = any(score.error for score in one.scores)
     rows = "".join(
         f'<tr><th scope="row" translate="no">{esc(score.function)}</th><td class="number">{reward(score.value)}</td>'
-        f'<td translate="no">{esc(score.error)}</td></tr>'
+        + (f'<td translate="no">{esc(score.error)}</td></tr>' if failed else "</tr>")
         for score in one.scores
     )
     noticed = "".join(

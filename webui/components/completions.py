@@ -4,7 +4,7 @@ Everything here is text that a model or a data set wrote. It is escaped, keeps i
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,8 +37,7 @@ def group_view(group: Group) -> str:
 
 def group_rows(groups: Sequence[Group], opened: int | None) -> str:
     """A step's groups, each a row with its rewards as bars; the opened one (by number) shows its completions below."""
-    rewards = [one.reward for group in groups for one in group.completions if one.reward is not None]
-    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+    low, high = bar_range(one.reward for group in groups for one in group.completions)
     rows = "".join(_group_row(group, low, high, group.index == opened) for group in groups)
     return f'<div class="group-rows">{rows}</div>'
 
@@ -66,6 +65,12 @@ def _group_row(group: Group, low: float, high: float, is_open: bool) -> str:
         if one is not None
     )
     return f'<div data-key="group-{group.index}">{row}<div class="ends">{ends}</div></div>'
+
+
+def bar_range(rewards: Iterable[float | None]) -> tuple[float, float]:
+    """What bars are drawn between: from 0 to 1, where most rewards live, so that a bar says the same everywhere."""
+    known = [value for value in rewards if value is not None]
+    return min([0.0, *known]), max([1.0, *known])
 
 
 def reward_strip(rewards: Sequence[float | None], low: float, high: float) -> str:

@@ -17,7 +17,8 @@ ORDER_NAMES = {
     "-length": "Shortest",
 }
 assert set(ORDER_NAMES) == set(ORDERS)
-PLAIN = frozenset({"run", "search", "search_in", "sort", "limit", "after"})  # what is seen without opening the filters
+# What is seen without opening the filters; evidence has its buttons below them.
+PLAIN = frozenset({"run", "search", "search_in", "sort", "limit", "after", "evidence"})
 
 
 class FindForm:

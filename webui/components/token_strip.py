@@ -12,11 +12,11 @@ WINDOW = 1000  # tokens
 MEASURES: Mapping[str, tuple[str, str, bool, float]] = {
     "logprob": (
         "Sampling logprob",
-        "How likely the engine held the token when it drew it; dark is a surprise.",
+        "How likely the engine held the token when it drew it; strong colour is a surprise.",
         False,
         5,
     ),
-    "trainer": ("Trainer logprob", "The same token as the trainer scored it; dark is a surprise.", False, 5),
+    "trainer": ("Trainer logprob", "The same token as the trainer scored it; strong colour is a surprise.", False, 5),
     "difference": ("Difference", "Trainer's logprob less the engine's; far from zero the two disagree.", True, 0.5),
     "entropy": ("Entropy", "How undecided the model was before the token, in nats.", False, 3),
     "advantage": ("Advantage", "What the update pushes every token of this completion by.", True, 2),
@@ -50,7 +50,7 @@ def token_strip(completion: Completion, texts: Sequence[str] | None, measure: st
     ids = "" if texts is not None else '<p class="soft">The tokenizer is not on this disk: token ids are shown.</p>'
     return (
         f'<nav class="tabs" aria-label="Measure">{_choices(known, measure, start, address)}</nav>'
-        f'<p class="soft">{MEASURES[measure][1]} Point at a token for its figures.</p>{ids}'
+        f'<p class="soft">{MEASURES[measure][1]} Point at a token for its figures.{_key(measure)}</p>{ids}'
         f'<div class="tokens" dir="auto" translate="no">{spans}</div>{_pages(start, end, count, measure, address)}'
     )
 
@@ -63,6 +63,16 @@ def value_at(completion: Completion, measure: str, place: int) -> float:
         return completion.advantage
     values = {"logprob": "logprobs", "trainer": "trainer_logprobs", "entropy": "entropies"}[measure]
     return float(getattr(completion, values)[place])
+
+
+def _key(measure: str) -> str:
+    """From which value to which the colours go."""
+    _, _, has_sign, full = MEASURES[measure]
+    first, last = (f"−{full:g}", f"+{full:g}") if has_sign else ("0", f"{full:g}")
+    if measure in ("logprob", "trainer"):
+        last = f"−{last}"
+    kind = "key signed" if has_sign else "key"
+    return f' <span class="{kind}" translate="no">{first}<i></i>{last}</span>'
 
 
 def _token(completion: Completion, place: int, texts: Sequence[str] | None, measure: str) -> str:

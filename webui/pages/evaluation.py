@@ -1,15 +1,15 @@
 """`/evaluation?run=ID&prompt=N&a=STEP&b=STEP`: the fixed prompts of a run and its greedy answers to them over time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from core.runs import Question, Reply, Run
 from core.store import browsing
-from core.store.evaluating import list_questions
+from core.store.evaluating import list_questions, trained_on
 from core.units import plural
-from webui.components.completions import fields_view, one_line, reward_pill, reward_strip, snippet
+from webui.components.completions import bar_range, fields_view, one_line, reward_pill, reward_strip, snippet
 from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live, still
@@ -19,6 +19,7 @@ from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
 SHOWN = 60  # rewards in a row, the last ones
+TRAINED = ' <span class="mark-flat" title="The run was trained on this prompt too">trained on</span>'
 
 
 def build(app: gr.Blocks, services: Services) -> None:
@@ -51,6 +52,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
             return nothing_yet(services), "", "", ""
         run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         questions = [one for one in list_questions(connection, run.id) if one.replies]
+        trained = trained_on(connection, run.id, questions)
     title = completions_title("Completions", run, known, "evaluation")
     if not questions:
         return title, "", _none(run), ""
@@ -58,8 +60,8 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
     chosen = questions[min(number, len(questions)) - 1]
     return (
         title,
-        line_chart(_chart(questions), "Mean reward of the greedy answers by step"),
-        _table(run.id, questions, chosen),
+        line_chart(_chart(questions, trained), "Mean reward of the greedy answers by step"),
+        _table(run.id, questions, chosen, trained),
         _compared(run.id, chosen, asked),
     )
 
@@ -74,28 +76,35 @@ def _none(run: Run) -> str:
     return f'<h2>Fixed prompts</h2><p class="soft">{why}</p>'
 
 
-def _chart(questions: Sequence[Question]) -> dict[str, Any]:
+def _chart(questions: Sequence[Question], trained: Collection[int]) -> dict[str, Any]:
+    """All answers, and where only some of the prompts were trained on, those to the others."""
+    others = [one for one in questions if one.number not in trained]
+    steps = sorted({reply.step for one in questions for reply in one.replies})
+    series = [{"name": "Greedy answers", "colour": "--series-1", "values": _means(questions, steps), "main": True}]
+    if trained and others:
+        apart = {"name": "Those not trained on", "colour": "--series-2", "values": _means(others, steps), "main": False}
+        series.append(apart)
+    return {"steps": steps, "series": series}
+
+
+def _means(questions: Sequence[Question], steps: Sequence[int]) -> list[float | None]:
     earned: dict[int, list[float]] = {}
     for reply in (reply for one in questions for reply in one.replies):
-        earned.setdefault(reply.step, []).extend([] if reply.reward is None else [reply.reward])
-    steps = sorted(earned)
-    means = [sum(earned[step]) / len(earned[step]) if earned[step] else None for step in steps]
-    return {
-        "steps": steps,
-        "series": [{"name": "Greedy answers", "colour": "--series-1", "values": means, "main": True}],
-    }
+        if reply.reward is not None:
+            earned.setdefault(reply.step, []).append(reply.reward)
+    return [sum(earned[step]) / len(earned[step]) if step in earned else None for step in steps]
 
 
-def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
-    rewards = [reply.reward for one in questions for reply in one.replies if reply.reward is not None]
-    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+def _table(run_id: str, questions: Sequence[Question], chosen: Question, trained: Collection[int]) -> str:
+    low, high = bar_range(reply.reward for one in questions for reply in one.replies)
     rows = ""
     for one in questions:
         last = one.replies[-1]
         current = " aria-current=true" if one is chosen else ""
+        known = TRAINED if one.number in trained else ""
         rows += (
             f'<tr><td><a href="evaluation?run={esc(run_id)}&amp;prompt={one.number + 1}"{current}>'
-            f'<span translate="no">{marked(snippet(one.prompt))}</span></a></td>'
+            f'<span translate="no">{marked(snippet(one.prompt))}</span></a>{known}</td>'
             f"<td>{reward_strip([reply.reward for reply in one.replies[-SHOWN:]], low, high)}</td>"
             f'<td class="number">{reward(last.reward)}</td><td class="mono">{marked(one_line(last.text))}</td></tr>'
         )
@@ -105,10 +114,18 @@ def _table(run_id: str, questions: Sequence[Question], chosen: Question) -> str:
     )
     times = plural(len(questions[0].replies), "time")
     return (
-        f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training; the same for every run of a recipe'
-        '</span></h2><div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
+        f'<h2>Fixed prompts<span class="hint">Asked {times}, apart from training, and answered greedily</span></h2>'
+        f'<p class="soft">{_apart(len(trained), len(questions))}</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Fixed prompts">'
         f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _apart(trained: int, count: int) -> str:
+    """Whether the prompts say what the policy can do beyond what it was trained on."""
+    if not trained:
+        return "The run was trained on none of them."
+    return f"The run was trained on {trained} of these {count} too: its recipe has too few other prompts."
 
 
 def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:

@@ -1,6 +1,8 @@
 """`/find?run=ID&...`: completions by words, filters and order. The question is in the address and nowhere else."""
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +10,7 @@ import gradio as gr
 
 from core.errors import InvalidInput
 from core.export import formats
+from core.runs import Run
 from core.store import browsing, finding, remarks
 from core.store.wanted import CompletionFilter
 from webui.components.completions import completion_card
@@ -61,7 +64,9 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
         try:
             wanted = CompletionFilter.from_query({**asked, "limit": PAGE})
             page, cursor = finding.list_completions(connection, run_id, wanted)
-            seen = finding.overview(connection, run_id, wanted)
+            seen = services.shared.once(
+                _overview_key(run, wanted), lambda: finding.overview(connection, run_id, wanted)
+            )
         except InvalidInput as error:
             return title, form + noticed, panel("error", "This cannot be asked", str(error))
     kept = {name: text for name, text in wanted.to_query().items() if name not in ("after", "limit")}
@@ -71,3 +76,13 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
     body = f'<ol class="answers">{cards}</ol>' if page else f'<p class="soft">{nothing}</p>'
     line = found_line(seen, address, formats() if run_id else ())
     return title, form + noticed, line + body + next_pages(address, cursor, bool(wanted.after))
+
+
+def _overview_key(run: Run | None, wanted: CompletionFilter) -> tuple[object, ...]:
+    """The same for all pages of one question, as long as its run is as it was: to count takes longer than to list.
+
+    What people say about completions changes no run, so that questions about it are counted each time.
+    """
+    if run is None or wanted.tag or wanted.flagged is not None:
+        return "overview", time.monotonic()
+    return "overview", run.id, run.revision, replace(wanted, sort="newest", limit=1, after="")

@@ -10,7 +10,7 @@ from core.runs import Completion
 from core.store.prompts import MOST_VISITS, Visit, visits
 from core.store.sampled import fetch, get_completion
 from core.units import plural, thin
-from webui.components.completions import completion_card, reward_strip
+from webui.components.completions import bar_range, completion_card, reward_strip
 from webui.components.difference import difference
 from webui.components.line_chart import COLOURS, line_chart
 from webui.components.live import live
@@ -50,8 +50,8 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
         one = get_completion(connection, number)
         found = visits(connection, number)
         members = {member for visit in found for member, _ in visit.members}
-        left = _chosen(asked.get("a"), members, found[0])
-        right = _chosen(asked.get("b"), members, found[-1])
+        first, last = found[0].members[0][0], found[-1].members[0 if len(found) > 1 else -1][0]
+        left, right = _chosen(asked.get("a"), members, first), _chosen(asked.get("b"), members, last)
         pair = fetch(connection, [left, right] if left != right else [left])
     runs = len({visit.run for visit in found})
     more = f" The newest {MOST_VISITS} groups." if len(found) == MOST_VISITS else ""
@@ -69,10 +69,10 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
     )
 
 
-def _chosen(text: Any, members: set[int], visit: Visit) -> int:
-    """The answer that the address names, where it is one to this prompt; else the visit's best."""
+def _chosen(text: Any, members: set[int], otherwise: int) -> int:
+    """The answer that the address names, where it is one to this prompt."""
     number = whole(text)
-    return number if number in members and number is not None else visit.members[0][0]
+    return number if number in members and number is not None else otherwise
 
 
 def _chart(found: Sequence[Visit]) -> dict[str, Any]:
@@ -91,8 +91,7 @@ def _chart(found: Sequence[Visit]) -> dict[str, Any]:
 
 
 def _table(found: Sequence[Visit]) -> str:
-    rewards = [value for visit in found for value in visit.rewards]
-    low, high = min([0.0, *rewards]), max([1e-9, *rewards])
+    low, high = bar_range(value for visit in found for value in visit.rewards)
     rows = ""
     for visit in found[-ROWS:]:
         bars = reward_strip([value for _, value in visit.members], low, high)

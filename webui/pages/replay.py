@@ -152,7 +152,10 @@ def _changes(turns: Sequence[Turn]) -> str:
             f'<td class="mono"><span class="one-line">{marked(one_line(one.text))}</span></td>'
             f'<td><a href="{permalink(one)}">Open</a></td></tr>'
         )
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Step", "Reward", "Advantage", "Answer", ""))
+    heads = "".join(
+        f'<th scope="col"{" class=number" if name in ("Step", "Reward", "Advantage") else ""}>{name}</th>'
+        for name in ("Step", "Reward", "Advantage", "Answer", "")
+    )
     table = f'<table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     return (
         "<h2>What changes most</h2>"

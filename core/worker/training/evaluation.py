@@ -1,11 +1,12 @@
 """The fixed prompts of a recipe, and the policy's greedy answers to them between the steps.
 
-They are the same for every run of a recipe, whatever its seed, and drawn from a seed that no run can have. Answering
-leaves training as it was: the engine keeps the global random generators and holds nothing over from batch to batch.
+They come from a seed that no run can have, in the same order for every run of a recipe; a run passes over those that it
+trains on, by their text, and takes them only where the recipe has too few others. Answering leaves training as it was:
+the engine keeps the global random generators and holds nothing over from batch to batch.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from transformers import PreTrainedTokenizerBase
 
@@ -14,11 +15,11 @@ from core.recipes import Example, Recipe
 from core.rewards.weighing import weighted
 from core.runs import Question, Reply
 from core.worker.engines import InferenceEngine, Sample, Sampling
-from core.worker.training.data import prompt_token_ids
+from core.worker.training.data import choose_examples, prompt_token_ids
 from core.worker.training.scoring import score
 
 PROMPTS = 8
-LOOKED_THROUGH = 400  # examples, for that many different prompts which fit
+LOOKED_THROUGH = 20_000  # examples, for that many different prompts which fit
 SEED = 2**31  # one more than the largest that a run may have
 
 
@@ -28,8 +29,17 @@ class Evaluation:
     def __init__(self, recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> None:
         self._recipe, self._config, self._tokenizer = recipe, config, tokenizer
         self._weights = recipe.weights(config.reward_weights)
-        self._asked = choose(recipe, config, tokenizer) if config.evaluate_every else {}
+        self._asked = self._choose() if config.evaluate_every else {}
         self._answered_at = -1
+
+    @property
+    def asked(self) -> tuple[Example, ...]:
+        """The fixed prompts, in the order they are asked in."""
+        return tuple(self._asked.values())
+
+    def _choose(self) -> Mapping[tuple[int, ...], Example]:
+        trained = {text_of(example) for example in choose_examples(self._recipe, self._config, self._tokenizer)}
+        return choose(self._recipe, self._config, self._tokenizer, trained)
 
     def is_due(self, done: int, last: bool = False) -> bool:
         """Whether to ask the policy as it is after `done` steps."""
@@ -65,13 +75,26 @@ class Evaluation:
         )
 
 
-def choose(recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> Mapping[tuple[int, ...], Example]:
-    """Up to PROMPTS different prompts that fit, as token ids."""
+def choose(
+    recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase, trained: Collection[str] = ()
+) -> Mapping[tuple[int, ...], Example]:
+    """Up to PROMPTS different prompts that fit, as token ids; those with a text in `trained` for want of others."""
     chosen: dict[tuple[int, ...], Example] = {}
+    spare: dict[tuple[int, ...], Example] = {}
+    seen: set[str] = set()
     for example in itertools.islice(recipe.generate(config.dataset, SEED), LOOKED_THROUGH):
+        text = text_of(example)
+        if text in seen or (text in trained and len(spare) == PROMPTS):
+            continue
+        seen.add(text)
         ids = tuple(prompt_token_ids(example, tokenizer))
         if len(ids) <= config.prompt_tokens:
-            chosen.setdefault(ids, example)
+            (spare if text in trained else chosen).setdefault(ids, example)
         if len(chosen) == PROMPTS:
             break
-    return chosen
+    return dict(itertools.islice({**chosen, **spare}.items(), PROMPTS))
+
+
+def text_of(example: Example) -> str:
+    """What makes a prompt the same as another."""
+    return "\0".join(f"{message['role']}\0{message['content']}" for message in example.prompt)
