@@ -20,8 +20,9 @@ import psutil
 
 from core.bench.questions import ASKED
 from core.bench.store import p95
-from webui.bench import Pages, dashboard, say
-from webui.bench_browser import first_content
+from webui.bench.browser import first_content
+from webui.bench.serving import dashboard, say
+from webui.bench.viewers import Pages
 
 QUESTIONS = 20  # of each kind
 TOGETHER = 4  # readers at the same time
@@ -31,7 +32,7 @@ EXPORTED = 20 * 2**20  # bytes of an export that are read
 def main(run_id: str, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="grouper-bench-") as folder, dashboard(Path(folder)) as (address, process):
         say("Opening the page of completions in a browser")
-        shown = first_content(address, {"completions": f"completions?run={run_id}"})
+        shown = first_content({"completions": f"{address}/completions?run={run_id}"})
         say("Asking the pages")
         pages, began = Pages(address), _peak(process)
         taken = {name: [_load(pages, asked) for asked in questions] for name, questions in _kinds(run_id, rows)}

@@ -6,7 +6,7 @@ and a Chromium, which belong to the test dependencies; without them it says so a
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +33,37 @@ WATCH = """selector => new Promise(done => {
     if (!content && document.querySelector(selector)?.getBoundingClientRect().height) content = performance.now();
     const stands = document.querySelector(`gradio-app :is(${selector})`)?.getBoundingClientRect().height;
     content && stands ? done({content, ready: performance.now(), shift}) : requestAnimationFrame(look);
-    if (performance.now() > 30000) done(null);
   };
+  setTimeout(() => done(null), 30000);
   look();
 })"""
 
 
 def browser_times(folder: Path, ids: Sequence[str]) -> dict[str, Any]:
-    """{page: {first_ms, again_ms, target_ms, ...}}; `bare` is an empty page of Gradio's, measured in turn with ours."""
+    """`first_content` of the dashboard's pages; `bare` is an empty page of Gradio's, measured in turn with ours."""
+    with dashboard(folder) as (address, _), bare_page(folder) as bare:
+        return first_content(
+            {
+                "bare": bare,
+                "runs": f"{address}/runs",
+                "run": f"{address}/run?id={ids[0]}",
+                "compare": f"{address}/compare?runs={','.join(ids)}",
+                "completions": f"{address}/completions?run={ids[0]}",
+            }
+        )
+
+
+def first_content(pages: Mapping[str, str]) -> dict[str, Any]:
+    """{page: {first_ms, again_ms, target_ms, ...}} of these addresses, named as in CONTENT and visited in turn."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         return {"not_measured": "playwright is not installed; `make test` installs it"}
-    with dashboard(folder) as (address, _), bare_page(folder) as bare, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"])
         except Error as error:
             return {"not_measured": f"no browser could be started: {str(error).splitlines()[0]}"}
-        pages = {
-            "bare": bare,
-            "runs": f"{address}/runs",
-            "run": f"{address}/run?id={ids[0]}",
-            "compare": f"{address}/compare?runs={','.join(ids)}",
-            "completions": f"{address}/completions?run={ids[0]}",
-        }
         seen: dict[str, list[list[dict[str, float]]]] = {name: [] for name in pages}
         for _ in range(ROUNDS):
             for name, url in pages.items():
