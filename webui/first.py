@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 
 # What a page looks like now: the view that its tab then has, and its panels' values by their elements' ids.
 First = Callable[[Services, Mapping[str, str]], tuple[Any, Mapping[str, str]]]
-# Gradio's entry runs once the page is whole; it may run as soon as it is there.
-MODULE, MODULE_AT_ONCE = b'<script type="module" ', b'<script type="module" async '
+# Gradio's entry runs once the page is whole; it may run as soon as its element is there, and not before: the element
+# reads its attributes when it is made, and one that finds none waits to be scrolled to.
+ENTRY, ELEMENT = re.compile(rb'<script type="module" [^>]*></script>'), b"</gradio-app>"
 SCRIPTS = ("words.js", "uPlot.iife.min.js", "charts.js", "grouper.js")
 
 
@@ -73,7 +75,7 @@ class FirstContent:
             return await self._app(scope, receive, send)
         making = asyncio.create_task(run_in_threadpool(self._first, path, scope))
         start, page = await self._page(scope, receive)
-        head, end, rest = page.replace(MODULE, MODULE_AT_ONCE, 1).partition(b"</head>")
+        head, end, rest = at_once(page).partition(b"</head>")
         body, last, after = rest.rpartition(b"</body>")
         writer = _Writer(start, Headers(scope=scope), send)
         await writer.write(head + (self._head(path).encode() if end else b"") + end + body)
@@ -114,6 +116,15 @@ class FirstContent:
         brought = f'<script type="application/json" id="first-content">{data}</script>'
         # Our script may run while the parser is in the midst of the text before: only this says that it is whole.
         return f"{brought}<script>window.grouperBrought = true; window.grouper?.came()</script>"
+
+
+def at_once(page: bytes) -> bytes:
+    """Gradio's page with its entry right behind its element, to run without waiting for what comes after."""
+    entry = ENTRY.search(page)
+    if entry is None or ELEMENT not in page[entry.end() :]:
+        return page
+    script = entry[0].replace(b'type="module"', b'type="module" async')
+    return page[: entry.start()] + page[entry.end() :].replace(ELEMENT, ELEMENT + script, 1)
 
 
 class _Writer:

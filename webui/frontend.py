@@ -54,12 +54,12 @@ def preloads(kinds: Collection[str]) -> str:
     if entry is None:
         return ""
     start, core = _needs(entry[1], r"Index-[\w-]+\.js"), _needs(entry[1], r"core-[\w-]+\.js")
-    found += [*start, *core]
+    found += [entry[1], *start, *core]
     if start and core:
         found += _needs(start[0], r"Blocks-[\w-]+\.js")
         for kind in sorted(kinds):
             found += _needs(core[0], r"[\w-]+\.js", rf"[{{,]{kind}:\{{[^{{}}]*?component:\(\)=>\w+\(\(\)=>")
-    return "".join(_link(name) for name in dict.fromkeys(found) if name != entry[1])
+    return "".join(_link(name) for name in dict.fromkeys(found))
 
 
 def _needs(script: str, name: str, before: str = "") -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import brotli
 import pytest
 
+from webui.first import at_once
 from webui.frontend import FOLDER, preloads
 
 CONTENT = re.compile(r'<script type="application/json" id="first-content">(.*?)</script>', re.S)
@@ -34,6 +35,14 @@ def test_every_file_a_page_will_need_is_named_and_there() -> None:
     assert any(name.startswith("HTML-") for name in named)
     assert len(preloads(frozenset({"textbox"}))) > len(preloads(frozenset()))
     assert [name for name in named if not (FOLDER / "assets" / name).is_file()] == []
+
+
+def test_gradios_entry_waits_for_its_element_alone() -> None:
+    """The element reads its attributes when it is made; an entry that ran before would make one without any."""
+    page = at_once((FOLDER / "index.html").read_bytes())
+    assert page.count(b'type="module"') == 1
+    assert page.index(b"</gradio-app>") < page.index(b'<script type="module" async') < page.index(b"</body>")
+    assert at_once(b"<html>another build of Gradio</html>") == b"<html>another build of Gradio</html>"
 
 
 @pytest.mark.browser
