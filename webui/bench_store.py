@@ -20,6 +20,7 @@ import psutil
 
 from core.bench.questions import ASKED
 from core.bench.store import p95
+from core.settings import load_settings
 from webui.bench.browser import first_content
 from webui.bench.serving import dashboard, say
 from webui.bench.viewers import Pages
@@ -30,7 +31,11 @@ EXPORTED = 20 * 2**20  # bytes of an export that are read
 
 
 def main(run_id: str, rows: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="grouper-bench-") as folder, dashboard(Path(folder)) as (address, process):
+    url = load_settings().database_url
+    with (
+        tempfile.TemporaryDirectory(prefix="grouper-bench-") as folder,
+        dashboard(Path(folder), url) as (address, process),
+    ):
         say("Opening the page of completions in a browser")
         shown = first_content({"completions": f"{address}/completions?run={run_id}"})
         say("Asking the pages")

@@ -23,9 +23,9 @@ page.launch(footer_links=[], run_history=False, ssr_mode=False, mcp_server=False
 
 
 @contextmanager
-def dashboard(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """`python app.py` over this state folder: its address and its process."""
-    with _serving(folder, "app.py") as found:
+def dashboard(folder: Path, database_url: str = "") -> Iterator[tuple[str, psutil.Process]]:
+    """`python app.py` over this state folder, and its database unless another is named: its address and process."""
+    with _serving(folder, "app.py", database_url=database_url) as found:
         yield found
 
 
@@ -36,11 +36,12 @@ def bare_page(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _serving(folder: Path, *program: str) -> Iterator[tuple[str, psutil.Process]]:
+def _serving(folder: Path, *program: str, database_url: str = "") -> Iterator[tuple[str, psutil.Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {"GROUPER_HOME": str(folder), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+    environment["GROUPER_DATABASE_URL"] = database_url or f"sqlite:///{folder / 'grouper.db'}"
     with (folder / f"{port}.log").open("wb") as log:
         server = subprocess.Popen(
             ["/usr/bin/env", *(f"{name}={value}" for name, value in environment.items()), sys.executable, *program],
