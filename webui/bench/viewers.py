@@ -73,18 +73,23 @@ class Pages:
         body = {"fn_index": handler, "session_hash": session, "data": data, "event_data": None, "trigger_id": None}
         client.post(f"{self.address}/gradio_api/run/predict?{query}", json=body).raise_for_status()
 
+    def _nothing(self, handler: int) -> list[str]:
+        """What a tab sends that brings no key: the whole page is answered."""
+        return [""] * next(len(each["inputs"]) for each in self._handlers if each["id"] == handler)
+
     def load(self, page: str, **query: str) -> float:
         """Milliseconds of the page's load handler, over HTTP."""
         text = "&".join(f"{name}={value}" for name, value in query.items())
         with httpx.Client(timeout=60) as client:
             handler = self._handler(page, "load")
-            return milliseconds(lambda: self._call(client, handler, f"load-{page}", page, text, []))
+            return milliseconds(lambda: self._call(client, handler, f"load-{page}", page, text, self._nothing(handler)))
 
     def follow(self, run_id: str, ending: threading.Event, answers: list[int]) -> None:
         session, seen = f"viewer-{threading.get_ident()}", ""
         tick = self._handler("run", "tick")
         with httpx.Client(timeout=60) as client:
-            self._call(client, self._handler("run", "load"), session, "run", f"id={run_id}", [])
+            load = self._handler("run", "load")
+            self._call(client, load, session, "run", f"id={run_id}", self._nothing(load))
             ending.wait(random.random() * POLL_S)
             while not ending.wait(POLL_S):
                 token = client.get(f"{self.address}/changes", params={"run": run_id}).text
