@@ -6,6 +6,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from core.config import make_config
+from core.worker.training.attention import GROUPS
+from core.worker.training.exactness import try_packing
 from core.worker.training.forward import score_batch, settle_kernels
 from core.worker.training.head import score_tokens
 
@@ -45,22 +48,39 @@ def test_packed_equals_padded(kind: str, lengths: tuple[int, int]) -> None:
         assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2"])
-def test_the_gradient_in_bf16_points_where_it_does_in_fp32(kind: str) -> None:
+@pytest.mark.parametrize("attention", ["sdpa", GROUPS])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_the_gradient_in_bf16_points_where_it_does_in_fp32(kind: str, attention: str) -> None:
     """Under bf16 autocast CUDA takes other attention kernels than in fp32; their gradients have to agree."""
     torch.manual_seed(0)
     sizes = {"vocab_size": 512, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 4,
              "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64}  # fmt: skip
     config = AutoConfig.for_model(kind, **sizes)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float().cuda()
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float().cuda().train()
     prompt, width = 24, 37
     ids = torch.randint(3, 512, (2, prompt + width), device="cuda").repeat_interleave(4, 0)
     ids[:, prompt:] = torch.randint(3, 512, (8, width), device="cuda")
     mask, weights = torch.ones_like(ids), torch.randn(8, width, device="cuda")
+    mask[1, -20:] = mask[6, -36:] = 0
     gradients = []
     for enabled in (False, True):
+        if enabled:
+            model.set_attn_implementation(attention)
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         with torch.autocast("cuda", torch.bfloat16, enabled=enabled):
             scored = score_batch(model, ids, mask, width, 1.0).logprobs
         found = torch.autograd.grad((scored * weights).sum(), list(model.parameters()))
         gradients.append(torch.cat([one.float().flatten() for one in found]))
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_the_trial_lays_groups_end_to_end(kind: str) -> None:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 512, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 4,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64}  # fmt: skip
+    config = AutoConfig.for_model(kind, **sizes)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").to("cuda", torch.bfloat16)
+    exactness = try_packing(model, make_config({"model": "tiny", "recipe": "addition"}))
+    print(exactness.reason)  # noqa: T201
+    assert exactness.reason.startswith("Groups are packed end to end: ")

@@ -80,10 +80,10 @@ def test_groups_without_advantage_are_left_out(model: torch.nn.Module) -> None:
 
 def test_budget_splits_packs_without_changing_anything() -> None:
     groups = [PackedGroup(torch.arange(5), (torch.arange(n), torch.arange(3))) for n in (2, 4, 1)]
-    assert [len(part.input_ids) for part in packs(groups, budget=1)] == [1, 1, 1]
-    assert [len(part.input_ids) for part in packs(groups, budget=10_000)] == [3]
+    assert [len(part.input_ids) for part in packs(groups, 1, pack)] == [1, 1, 1]
+    assert [len(part.input_ids) for part in packs(groups, 10_000, pack)] == [3]
     whole = pack(groups)
-    assert torch.equal(whole.targets, torch.cat([part.targets for part in packs(groups, budget=1)]))
+    assert torch.equal(whole.targets, torch.cat([part.targets for part in packs(groups, 1, pack)]))
 
 
 def test_positions_and_sight() -> None:

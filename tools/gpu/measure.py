@@ -1,6 +1,7 @@
 """What runs really hold and take on this GPU, by phase, beside what the planner says."""
 
 import gc
+import itertools
 import os
 import random
 import statistics
@@ -25,17 +26,19 @@ from core.worker.loading import Loaded
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import PLAIN_TEMPLATE, attach_adapter, load_tokenizer
 from core.worker.memory import held
+from core.worker.training.exactness import try_packing
 from core.worker.training.forward import settle_kernels
 from core.worker.training.trainer import PolicyTrainer
 
 
 def recipe_of(prompt_tokens: int) -> Recipe:
-    """Prompts of exactly this many tokens, rewards by chance: every group has a gradient."""
+    """Prompts of exactly this many tokens, no two alike, rewards by chance: every group has a gradient."""
     chance = random.Random(0)
 
     def generate(source: str, seed: int) -> Iterator[Example]:
-        while True:
-            yield Example((Message(role="user", content=" the" * (prompt_tokens - 1)),), {})
+        for number in itertools.count():  # in binary, one token a digit
+            words = "".join(" of" if digit == "1" else " the" for digit in f"{number:0{prompt_tokens - 1}b}")
+            yield Example((Message(role="user", content=words),), {})
 
     reward = Reward("chance", 1.0, "random", lambda text, fields: chance.random())
     return Recipe("measure", "", "", (reward,), generate, lambda fields: "")
@@ -90,6 +93,8 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
     base = share_base(str(folder), engine) if config.share_weights else random_base(folder, config.quantization)
     policy = attach_adapter(base, config)
     engine.connect(policy)
+    with policy.disable_adapter():
+        packing = try_packing(policy.get_base_model(), config)
     use(engine, first if config.adapter_sync == "auto" else config.adapter_sync)
     engine._naps = config.sleep_kv_cache
     tokenizer = tokenizer_of(folder)
@@ -103,8 +108,8 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
 
     with tempfile.TemporaryDirectory() as scratch:
         loaded = Loaded(policy, tokenizer, engine, str(folder))
-        trainer = PolicyTrainer(loaded, config, recipe, examples, Path(scratch), lambda phase: None, on_step)
-        trainer.train()
+        after = Path(scratch), lambda phase: None, on_step
+        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
     engine.rest()
     planned = plan_setting(settings, str(config.model), config.gpu, setting_of(config))
     result = {
@@ -117,6 +122,7 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         "tokens": [sum(c.length for g in step.groups for c in g.completions) for step in found],
         "mismatch": [step.metrics.get("mismatch/mean") for step in found],
         "way": engine.way,
+        "packing": packing.reason,
     }
     engine._wake()
     use(engine, first)

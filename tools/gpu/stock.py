@@ -25,6 +25,7 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
     from core.worker.loading import Loaded
     from core.worker.loading.shared import share_base
     from core.worker.loading.weights import attach_adapter, load_base
+    from core.worker.training.exactness import try_packing
     from core.worker.training.forward import settle_kernels
     from core.worker.training.trainer import PolicyTrainer
 
@@ -36,6 +37,8 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
     base = share_base(str(folder), engine) if config.share_weights else load_base(str(folder), config, DEVICE)
     policy = attach_adapter(base, config)
     engine.connect(policy)
+    with policy.disable_adapter():
+        packing = try_packing(policy.get_base_model(), config)
     recipe = recipe_of(config.prompt_tokens)
     examples = recipe.examples(config.prompts_per_step * STEPS, 0)
     steps: list[Any] = []
@@ -48,11 +51,13 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
 
     with tempfile.TemporaryDirectory() as scratch:
         loaded = Loaded(policy, tokenizer_of(folder), engine, str(folder))
-        PolicyTrainer(loaded, config, recipe, examples, Path(scratch), lambda phase: None, on_step).train()
+        after = Path(scratch), lambda phase: None, on_step
+        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
     taken = [after - before for before, after in itertools.pairwise(began)]
     yield {
         "who": "grouper",
         "changes": changes,
+        "packing": packing.reason,
         "step_seconds": taken,
         "median": statistics.median(taken[SETTLED]),
         "phases": [dict(step.seconds) for step in steps],

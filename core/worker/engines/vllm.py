@@ -141,15 +141,16 @@ def _parameters(sampling: Sampling, **options: Any) -> SamplingParams:
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         logprobs=0,
+        flat_logprobs=True,  # lists of numbers; an object for every token took a fifth of the sampling of a 1.5B model
         detokenize=False,  # completions travel as token ids
         **options,
     )
 
 
 def _sample(completion: Any) -> Sample:
-    ids = tuple(completion.token_ids)
+    flat = completion.logprobs
     return Sample(
-        token_ids=ids,
-        logprobs=tuple(chosen[token].logprob for chosen, token in zip(completion.logprobs, ids, strict=True)),
+        token_ids=tuple(completion.token_ids),
+        logprobs=tuple(flat.logprobs[place] for place in flat.start_indices),  # the sampled token's is the first
         finish_reason=completion.finish_reason or "length",
     )

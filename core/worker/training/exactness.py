@@ -1,8 +1,9 @@
 """Whether the groups of this model may be packed: tried at load, on the model that will be trained.
 
-Packing leans on the model in three ways: a mask of shape (R, 1, S, S) is followed, nothing else carries information
-from one token to another, and the head is the plain product that `head` computes. State-space layers, models that
-build their own masks, and models that scale their logits break one of these. So random groups are scored packed:
+Packing leans on the model in three ways: a mask of shape (R, 1, S, S) or a layout is followed, nothing else carries
+information from one token to another, and the head is the plain product that `head` computes. State-space layers,
+models that build their own masks, and models that scale their logits break one of these. So random groups are scored
+packed, on a GPU end to end first (see `attention`) and, where that is not exact, in masked rows:
 
     head      the whole model's logits are the plain product, number for number
     isolated  other tokens in one completion change nothing in another; the shapes being equal, not even rounding
@@ -18,8 +19,9 @@ from typing import Any
 import torch
 
 from core.config import RunConfig
+from core.worker.training.attention import GROUPS, follows_layouts
 from core.worker.training.forward import score_alone, score_packs
-from core.worker.training.packing import Pack, PackedGroup, pack
+from core.worker.training.packing import Pack, PackedGroup, lay, pack
 
 # Layers that exchange information through attention alone, as transformers' configs call them.
 ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -52,14 +54,27 @@ def try_packing(base: Any, config: RunConfig) -> Exactness:
     if window is not None and longest > window:
         return _padded(f"its attention window of {window:,} tokens is shorter than a sequence of {longest:,}")
     row = config.prompt_tokens + config.group_size * config.completion_tokens
-    was_training = base.training
+    groups = _groups(base, window if window is not None and row > window else 0)
+    was_training, found = base.training, _padded("its attention was not tried")
     base.eval()
-    try:
-        return _judge(base, _groups(base, window if window is not None and row > window else 0))
-    except Exception as error:  # whatever a foreign forward dislikes about a 4-D mask, the padded path does without
-        return _padded(f"its forward refuses packed groups ({type(error).__name__}: {str(error)[:160]})")
-    finally:
-        base.train(was_training)
+    for attention in _attentions(base):
+        try:
+            if attention != base.config._attn_implementation:
+                base.set_attn_implementation(attention)
+            found = _judge(base, groups)
+        except Exception as error:  # whatever a foreign forward dislikes about packs, the padded path does without
+            found = _padded(f"its forward refuses packed groups ({type(error).__name__}: {str(error)[:160]})")
+        if found.packed:
+            break
+    base.train(was_training)
+    return found
+
+
+def _attentions(base: Any) -> list[str]:
+    """What to try, in transformers' names: on a GPU attention that follows layouts, then the model's as it is."""
+    own = base.config._attn_implementation
+    is_half = base.get_output_embeddings().weight.dtype in (torch.bfloat16, torch.float16)
+    return [GROUPS, own] if base.device.type == "cuda" and is_half and own == "sdpa" else [own]
 
 
 def _padded(why: str) -> Exactness:
@@ -86,16 +101,17 @@ def _judge(base: Any, groups: Sequence[PackedGroup]) -> Exactness:
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         if not _has_plain_head(base, groups[0].prompt):
             return _padded("its head does more to the logits than multiply")
-        truth, packed = score_alone(base, groups), _score(base, pack(groups))
+        packer, how = (lay, "end to end") if follows_layouts(base) else (pack, "in masked rows")
+        truth, packed = score_alone(base, groups), _score(base, packer(groups))
         leak = _mean(_score(base, _without_mask(pack(groups))) - truth)
-        moved = _mean((_score(base, pack(_others(groups))) - packed)[_kept(groups)])
+        moved = _mean((_score(base, packer(_others(groups))) - packed)[_kept(groups)])
     off = _mean(packed - truth)
     figures = (
         f"logprobs are {off:.1e} off those of single sequences and move by {moved:.1e} with other completions, "
         f"where a mask that is ignored moves them by {leak:.1e}"
     )
     if off <= MOST_OFF.get(dtype, MOST_OFF[torch.bfloat16]) * leak and moved <= MOST_MOVED * leak:
-        return Exactness(True, f"Groups are packed: {figures}.")
+        return Exactness(True, f"Groups are packed {how}: {figures}.")
     return _padded(f"packing is not exact for this model; {figures}")
 
 

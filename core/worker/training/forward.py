@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from core.budget.setting import pack_budget
+from core.worker.training.attention import LAYOUT, follows_layouts
 from core.worker.training.head import score_tokens
-from core.worker.training.packing import Pack, PackedGroup, packs, split_groups
+from core.worker.training.packing import Pack, PackedGroup, lay, pack, packs, split_groups
 
 
 def settle_kernels() -> None:
@@ -77,21 +78,22 @@ def score_groups(base: Any, groups: Sequence[PackedGroup], temperature: float) -
     """(logprobs, entropies), both (N,), of every completion token of the groups, in order."""
     on_cpu = groups[0].prompt.device.type == "cpu"
     budget = pack_budget(base.config.get_text_config().hidden_size, on_cpu)
-    return score_packs(base, packs(groups, budget), temperature)
+    return score_packs(base, packs(groups, budget, lay if follows_layouts(base) else pack), temperature)
 
 
 def score_packs(base: Any, made: Iterable[Pack], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """(logprobs, entropies), both (N,), of the targets of these packs."""
     logprobs, entropies = [], []
-    for pack in made:
+    for each in made:
         states = base.base_model(
-            input_ids=pack.input_ids,
-            attention_mask=pack.attention_mask,
-            position_ids=pack.position_ids,
+            input_ids=each.input_ids,
+            attention_mask=each.attention_mask,
+            position_ids=each.position_ids,
             use_cache=False,
+            **({LAYOUT: each.layout} if each.layout else {}),
         ).last_hidden_state  # (R, S, H)
-        predicting = states.flatten(0, 1)[pack.sources]  # (N, H)
-        scored = score_tokens(predicting, base.get_output_embeddings(), pack.targets, temperature)
+        predicting = states.flatten(0, 1)[each.sources]  # (N, H)
+        scored = score_tokens(predicting, base.get_output_embeddings(), each.targets, temperature)
         logprobs.append(scored[0])
         entropies.append(scored[1])
     return torch.cat(logprobs), torch.cat(entropies)

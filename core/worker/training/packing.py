@@ -5,12 +5,16 @@ itself, and its position ids go on from the prompt's end, so every token has exa
 
     tokens      p p p a a a b b c c c c
     positions   0 1 2 3 4 5 3 4 3 4 5 6
+
+Who sees whom is told by a mask, one row a group; or, where attention follows layouts, by a layout of one long row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from core.worker.training.attention import Layout, lay_out
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,11 @@ class PackedGroup:
 
 @dataclass(frozen=True)
 class Pack:
-    """Several groups as one batch of rows padded to S tokens.
+    """Several groups as one batch of rows padded to S tokens, or as one row (R = 1) with a layout.
 
     input_ids, position_ids  (R, S)
-    attention_mask           (R, 1, S, S), True where a token (third axis) sees another (fourth axis)
+    attention_mask           (R, 1, S, S), True where a token (third axis) sees another (fourth axis); with a layout
+                             (1, 1, 1, 1), which is there so that a model makes no mask of its own
     sources                  (N,) flat index into (R, S) of the position whose state predicts each completion token
     targets                  (N,) those tokens, completion by completion in the batch's order
     """
@@ -40,6 +45,10 @@ class Pack:
     attention_mask: torch.Tensor
     sources: torch.Tensor
     targets: torch.Tensor
+    layout: Layout | None = None
+
+
+Packer = Callable[[Sequence[PackedGroup]], Pack]
 
 
 def split_groups(input_ids: torch.Tensor, attention_mask: torch.Tensor, completion_width: int) -> list[PackedGroup]:
@@ -60,7 +69,7 @@ def split_groups(input_ids: torch.Tensor, attention_mask: torch.Tensor, completi
     return [PackedGroup(prompt, tuple(completions)) for prompt, completions in groups]
 
 
-def packs(groups: Sequence[PackedGroup], budget: int) -> Iterator[Pack]:
+def packs(groups: Sequence[PackedGroup], budget: int, packer: Packer) -> Iterator[Pack]:
     """The groups in order, as many in a pack as fit into `budget` token positions (rows x longest row), one at least.
 
     More would only cost memory: short rows are padded, and the backward pass works on one pack at a time.
@@ -69,15 +78,15 @@ def packs(groups: Sequence[PackedGroup], budget: int) -> Iterator[Pack]:
     for group in groups:
         longest = max(group.length, *(other.length for other in waiting)) if waiting else group.length
         if waiting and longest * (len(waiting) + 1) > budget:
-            yield pack(waiting)
+            yield packer(waiting)
             waiting = []
         waiting.append(group)
     if waiting:
-        yield pack(waiting)
+        yield packer(waiting)
 
 
 def pack(groups: Sequence[PackedGroup]) -> Pack:
-    """One pack of these groups. A prompt has at least one token: the state at its end predicts every first token."""
+    """One masked pack. A prompt has at least one token: the state at its end predicts every first token."""
     device = groups[0].prompt.device
     size = max(group.length for group in groups)
     input_ids = torch.zeros(len(groups), size, dtype=torch.long, device=device)
@@ -100,6 +109,29 @@ def pack(groups: Sequence[PackedGroup]) -> Pack:
             start = end
     targets = torch.cat([completion for group in groups for completion in group.completions])
     return Pack(input_ids, position_ids, _visible(segments), torch.cat(sources), targets)
+
+
+def lay(groups: Sequence[PackedGroup]) -> Pack:
+    """The same groups end to end, with a layout in place of a mask and of padding."""
+    device = groups[0].prompt.device
+    positions: list[int] = []
+    sources: list[int] = []
+    for group in groups:
+        prompt_length = len(group.prompt)
+        last = len(positions) + prompt_length - 1  # whose state predicts every first token
+        positions.extend(range(prompt_length))
+        for length in map(len, group.completions):
+            sources.extend([last, *range(len(positions), len(positions) + length - 1)][:length])
+            positions.extend(range(prompt_length, prompt_length + length))
+    tokens = [part for group in groups for part in (group.prompt, *group.completions)]
+    return Pack(
+        torch.cat(tokens)[None],
+        torch.tensor(positions, device=device)[None],
+        torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
+        torch.tensor(sources, dtype=torch.long, device=device),
+        torch.cat([completion for group in groups for completion in group.completions]),
+        lay_out([(len(group.prompt), [*map(len, group.completions)]) for group in groups], device),
+    )
 
 
 def _visible(segments: torch.Tensor) -> torch.Tensor:
