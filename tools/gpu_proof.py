@@ -45,9 +45,9 @@ def planner(common: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
     return task
 
 
-def of(module: str, function: str, *arguments: Any, **changes: Any) -> Task:
+def of(module: str, function: str, *arguments: Any) -> Task:
     def task() -> Iterator[dict[str, Any]]:
-        yield from getattr(__import__(module), function)(WORK, BUILTIN, *arguments, **changes)
+        yield from getattr(__import__(module), function)(WORK, BUILTIN, *arguments)
 
     return task
 
@@ -87,6 +87,8 @@ STEP_1B = {
     "completion_tokens": 256, "gpu_memory_utilization": 0.4, "per_device_train_batch_size": 16,
     "gradient_checkpointing": True, "lora_alpha": 64,
 }  # fmt: skip
+WHOLE = {"per_device_train_batch_size": 64}  # the whole batch in one pass
+ONCE = {"adapter_sync": "slot", "share_weights": True}  # one copy of the base weights
 STEP_7B = {**STEP_1B, "model": "qwen2.5-7b", "per_device_train_batch_size": 8}
 
 # The same code at a size that a CPU can do, to find mistakes before a GPU is lent.
@@ -126,12 +128,11 @@ TASKS: dict[str, Task] = {
         [*large_rows(), {"rank": 64, "adapter_sync": "merged"}]),
     "generation-7b": of("measure", "generation", SPEED_7B),
     "step-stock-1.5b": of("stock", "stock", STEP_1B),
-    "step-ours-1.5b": of("stock", "ours", STEP_1B),
-    "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, "per_device_train_batch_size": 64}),
-    "step-ours-1.5b-whole": of("stock", "ours", {**STEP_1B, "per_device_train_batch_size": 64}),
-    "step-ours-1.5b-shared": of("stock", "ours", STEP_1B, adapter_sync="slot", share_weights=True),
+    "step-ours-1.5b": of("stock", "ours", STEP_1B, WHOLE, {}),
+    "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, **WHOLE}),
+    "step-ours-1.5b-shared": of("stock", "ours", {**STEP_1B, **ONCE}, WHOLE, {}),
     "step-stock-7b": of("stock", "stock", STEP_7B),
-    "step-ours-7b": of("stock", "ours", STEP_7B, adapter_sync="slot", share_weights=True),
+    "step-ours-7b": of("stock", "ours", {**STEP_7B, **ONCE}),
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Stock TRL with its own colocated vLLM, and this project's trainer, on one and the same model folder and batch."""
 
+import gc
 import itertools
 import os
 import statistics
@@ -20,8 +21,22 @@ STEPS = 6
 SETTLED = slice(2, None)  # the first steps compile and warm up
 
 
-def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any) -> Iterator[dict[str, Any]]:
+def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], *rows: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One engine, then a short training for each row of what it changes about the trainer alone."""
     from core.worker.engines.vllm import VllmEngine
+
+    folder = model_folder(str(common["model"]), work, tokenizer)
+    save_random(folder)
+    engine = VllmEngine(make_config({"recipe": "addition", **common}), str(folder), DEVICE)
+    for row in rows or ({},):
+        yield {"who": "grouper", "changes": dict(row), **_train(engine, folder, {**common, **row})}
+        for way in engine._known.values():
+            way._policy = None
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _train(engine: Any, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     from core.worker.loading import Loaded
     from core.worker.loading.shared import share_base
     from core.worker.loading.weights import attach_adapter, load_base
@@ -30,10 +45,7 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
     from core.worker.training.trainer import PolicyTrainer
 
     settle_kernels()
-    folder = model_folder(str(common["model"]), work, tokenizer)
-    save_random(folder)
-    config = make_config({"recipe": "addition", "steps": STEPS, **common, **changes})
-    engine = VllmEngine(config, str(folder), DEVICE)
+    config = make_config({"recipe": "addition", "steps": STEPS, **values})
     base = share_base(str(folder), engine) if config.share_weights else load_base(str(folder), config, DEVICE)
     policy = attach_adapter(base, config)
     engine.connect(policy)
@@ -53,10 +65,8 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], **changes: Any)
         loaded = Loaded(policy, tokenizer_of(folder), engine, str(folder))
         after = Path(scratch), lambda phase: None, on_step
         PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
-    taken = [after - before for before, after in itertools.pairwise(began)]
-    yield {
-        "who": "grouper",
-        "changes": changes,
+    taken = [end - start for start, end in itertools.pairwise(began)]
+    return {
         "packing": packing.reason,
         "step_seconds": taken,
         "median": statistics.median(taken[SETTLED]),
