@@ -25,6 +25,8 @@ from core.store.wanted import CompletionFilter  # noqa: E402
 ANSWER = "There are 3 boxes with 4 apples each.\nThree times four is 12.\n<answer>12</answer>"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 STATES = ("empty", "busy", "failed", "full")
+CHECKS_MS = 4000  # until the doctor is at the checks that take their time
+CHECKED_MS = 300_000  # and until it must be done with all of them
 SETTLED_MS = 900  # after the last panel came: curves are drawn, transitions are over
 FAILURE = Failure(
     "out-of-memory",
@@ -67,12 +69,12 @@ def empty(database: Database) -> dict[str, str]:
 
 
 def busy(database: Database) -> dict[str, str]:
-    other = add_run(database, "earlier run", 20)
+    other = add_run(database, "earlier run", 20, steps=20)
     end_run(database, other, RunStatus.COMPLETED)
     running = add_run(database, "running run", 23)
     with database.writing() as connection:
         lifecycle.enqueue(connection, running.config, "waiting run")
-    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor": "doctor"}
+    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor-checked": "doctor"}
     pages |= {"completions": f"completions?run={running.id}", "replay": f"replay?run={running.id}"}
     return {**pages, "compare": f"compare?runs={running.id},{other.id}"}
 
@@ -105,7 +107,8 @@ def full(database: Database) -> dict[str, str]:
             lifecycle.move(connection, waiting.id, RunStatus.CANCELLED)
     chosen = ",".join(run.id for run in runs)
     pages = {"launch": f"?like={runs[0].id}", "runs": "runs?sort=-reward", "run": f"run?id={runs[0].id}"}
-    return {**pages, "compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
+    pages |= {"compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
+    return {"doctor-checked": "doctor", "about": "about", **pages, "doctor-checking": "doctor"}
 
 
 def read(database: Database, run_id: str) -> dict[str, str]:
@@ -169,6 +172,8 @@ def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folde
         for name, path in pages.items():
             tab.goto(f"{address}/{path}")
             tab.wait_for_function(SETTLED)
+            if name.startswith("doctor-"):
+                examined(tab, until_done=name == "doctor-checked")
             tab.wait_for_timeout(SETTLED_MS)
             problems += [f"{name} on a {size}: {found}" for found in tab.evaluate(LOOK)]
             for colours in ("light", "dark"):
@@ -177,6 +182,14 @@ def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folde
                 tab.screenshot(path=folder / f"{name}-{state.__name__}-{size}-{colours}.png", full_page=True)
         tab.close()
     return problems
+
+
+def examined(tab: Any, until_done: bool) -> None:
+    """Lets the doctor try everything on this machine, to the end or until it is in the middle of it."""
+    tab.click("#examine")
+    tab.wait_for_timeout(CHECKS_MS)
+    if until_done:
+        tab.wait_for_function("() => !document.querySelector('#examine').disabled", timeout=CHECKED_MS)
 
 
 if __name__ == "__main__":

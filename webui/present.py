@@ -114,7 +114,7 @@ def failure_panel(failure: Failure | None, status: RunStatus) -> str:
 
 def empty_state(title: str, text: str, action: str = "", href: str = "") -> str:
     button = f'<a class="main-button" href="{esc(href)}">{esc(action)}</a>' if action else ""
-    return f'<section class="empty"><h2>{esc(title)}</h2><p lang="en">{esc(text)}</p>{button}</section>'
+    return f'<section class="empty"><h2>{esc(title)}</h2><p lang="en">{worded(text)}</p>{button}</section>'
 
 
 def skeleton(lines: int = 3) -> str:

@@ -130,7 +130,7 @@ def test_the_headline_tells_progress_phase_and_time_left() -> None:
     html = headline(run_of(phase="generate", phase_started_at=NOW - 3), past, NOW)
     assert "Step 10 of 40" in html
     assert "Sampling completions" in html
-    assert "about 2 min 0 s left" in html
+    assert "about 2 min left" in html
     assert "left" not in headline(run_of(RunStatus.COMPLETED), past, NOW)
 
 

@@ -292,8 +292,9 @@ window.grouper = (() => {
   function duration(seconds) {
     const whole = Math.max(0, Math.floor(seconds));
     if (whole < 60) return `${whole} s`;
-    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+    const minutes = Math.floor((whole % 3600) / 60);
+    return `${Math.floor(whole / 3600)} h${minutes ? ` ${minutes} min` : ""}`;
   }
 
   function ago(seconds, at) {

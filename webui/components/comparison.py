@@ -139,7 +139,7 @@ def _mean(steps: Sequence[Step], name: str, share: bool = False) -> str:
     values = [value for step in steps if (value := step.metrics.get(name)) is not None]
     if not values:
         return NOTHING
-    return f"{100 * fmean(values):.0f} %" if share else significant(fmean(values))
+    return f"{fmean(values):.0%}" if share else significant(fmean(values))
 
 
 def _table(label: str, shown: Sequence[Run], rows: Sequence[tuple[str, Sequence[str]]], code: bool = False) -> str:
