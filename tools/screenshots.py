@@ -74,7 +74,7 @@ def busy(database: Database) -> dict[str, str]:
     running = add_run(database, "running run", 23)
     with database.writing() as connection:
         lifecycle.enqueue(connection, running.config, "waiting run")
-    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor-checked": "doctor"}
+    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor-checking": "doctor"}
     pages |= {"completions": f"completions?run={running.id}", "replay": f"replay?run={running.id}"}
     return {**pages, "compare": f"compare?runs={running.id},{other.id}"}
 
@@ -108,7 +108,7 @@ def full(database: Database) -> dict[str, str]:
     chosen = ",".join(run.id for run in runs)
     pages = {"launch": f"?like={runs[0].id}", "runs": "runs?sort=-reward", "run": f"run?id={runs[0].id}"}
     pages |= {"compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
-    return {"doctor-checked": "doctor", "about": "about", **pages, "doctor-checking": "doctor"}
+    return {**pages, "about": "about", "doctor-checking": "doctor", "doctor-checked": ""}
 
 
 def read(database: Database, run_id: str) -> dict[str, str]:
@@ -170,10 +170,14 @@ def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folde
         tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         tab.on("pageerror", lambda error, seen=problems: seen.append(f"a script failed: {error}"))
         for name, path in pages.items():
-            tab.goto(f"{address}/{path}")
-            tab.wait_for_function(SETTLED)
-            if name.startswith("doctor-"):
-                examined(tab, until_done=name == "doctor-checked")
+            if name == "doctor-checked":  # the page on which the checks were begun, when it is done with them
+                tab.wait_for_function("() => !document.querySelector('#examine').disabled", timeout=CHECKED_MS)
+            else:
+                tab.goto(f"{address}/{path}")
+                tab.wait_for_function(SETTLED)
+            if name == "doctor-checking":
+                tab.click("#examine")
+                tab.wait_for_timeout(CHECKS_MS)
             tab.wait_for_timeout(SETTLED_MS)
             problems += [f"{name} on a {size}: {found}" for found in tab.evaluate(LOOK)]
             for colours in ("light", "dark"):
@@ -182,14 +186,6 @@ def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folde
                 tab.screenshot(path=folder / f"{name}-{state.__name__}-{size}-{colours}.png", full_page=True)
         tab.close()
     return problems
-
-
-def examined(tab: Any, until_done: bool) -> None:
-    """Lets the doctor try everything on this machine, to the end or until it is in the middle of it."""
-    tab.click("#examine")
-    tab.wait_for_timeout(CHECKS_MS)
-    if until_done:
-        tab.wait_for_function("() => !document.querySelector('#examine').disabled", timeout=CHECKED_MS)
 
 
 if __name__ == "__main__":

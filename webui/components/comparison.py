@@ -42,7 +42,8 @@ def picker(shown: Sequence[Run], others: Sequence[Run], step: int | None, prompt
         else ""
     )
     note = f'<span class="soft">{hidden} more were left out: {MOST_RUNS} is the most.</span>' if hidden else ""
-    return f'<div class="picks filters" data-query="{esc(json.dumps(query))}"><ul>{chips}</ul>{add}{note}</div>'
+    bare = "" if chips or add or note else " bare"
+    return f'<div class="picks filters{bare}" data-query="{esc(json.dumps(query))}"><ul>{chips}</ul>{add}{note}</div>'
 
 
 def swatch(colour: str, dash: Sequence[int]) -> str:

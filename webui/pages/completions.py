@@ -109,7 +109,9 @@ def nothing_yet(services: Services) -> str:
 
 def nothing_sampled(run: Run) -> str:
     """In the place of a run's completions when there are none, now or ever."""
-    said_so = "This run ended before it sampled anything." if run.status.is_final else "This run has no completions yet."
+    said_so = (
+        "This run ended before it sampled anything." if run.status.is_final else "This run has no completions yet."
+    )
     return f'<p class="soft">{said_so}</p>'
 
 

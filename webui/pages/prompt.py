@@ -116,7 +116,8 @@ def _compared(found: Sequence[Visit], number: int, left: Completion, right: Comp
     """Two lists to choose from, both answers, and what differs."""
     form = (
         f'<form class="find" method="get" action="prompt"><input type="hidden" name="id" value="{number}">'
-        f'<div class="find-line pair-of-answers">{_answers("a", "From", found, left.id)}{_answers("b", "to", found, right.id)}'
+        f'<div class="find-line pair-of-answers">{_answers("a", "From", found, left.id)}'
+        f"{_answers('b', 'to', found, right.id)}"
         '<button class="small-button">Compare</button></div></form>'
     )
     cards = "".join(completion_card(one) for one in ((left,) if left.id == right.id else (left, right)))
