@@ -284,6 +284,11 @@ window.grouper = (() => {
     setTimeout(() => (button.textContent = say("Copy")), 1500);
   }
 
+  // A list that opens below a field is scrolled by its arrow keys; as a stop of the Tab key it would be gone at once.
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.tabIndex = -1;
+  }, true);
+
   // A form's address holds only what was asked.
   addEventListener("formdata", ({ formData }) => {
     for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
