@@ -108,7 +108,7 @@ def copyable(title: str, text: str, key: str = "details") -> str:
 def failure_panel(failure: Failure | None, status: RunStatus) -> str:
     if failure is None:
         return ""
-    title = "The worker was lost" if status is RunStatus.LOST else f"The run failed: {failure.kind}"
+    title = "The worker was lost" if status is RunStatus.LOST else f"The run failed: {failure.kind.replace('-', ' ')}"
     return panel("error", title, failure.message, failure.remedy, details=failure.details)
 
 
