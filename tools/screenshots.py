@@ -113,7 +113,7 @@ def full(database: Database) -> dict[str, str]:
 
 def read(database: Database, run_id: str) -> dict[str, str]:
     """The pages about completions of a run that has many, and of one whose tokens were measured."""
-    said = add_run(database, "measured tokens", 0)
+    said = add_run(database, "measured tokens", 0, steps=2)
     with database.writing() as connection:
         for number, text in enumerate((ANSWER, ANSWER.replace("12", "thirteen")), start=1):
             recording.record_step(connection, said.id, spoken(number, text))
