@@ -2,10 +2,13 @@
 
 GIB = 1024**3
 MIB = 1024**2
+KIB = 1024
 
 
 def gib(nbytes: float) -> str:
-    """Bytes as GiB with one decimal, as MiB below a tenth of a GiB: 3221225472 -> "3.0 GiB"."""
+    """Bytes as GiB with one decimal, as MiB below a tenth of a GiB and KiB below a MiB: 3221225472 -> "3.0 GiB"."""
+    if 0 < abs(nbytes) < MIB:
+        return f"{nbytes / KIB:.0f} KiB"
     if abs(nbytes) < GIB / 10:
         return f"{nbytes / MIB:.0f} MiB"
     return f"{nbytes / GIB:,.1f} GiB"
@@ -32,15 +35,16 @@ def parameters(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 200 -> "3 min 20 s", 0.34 -> "0.34 s"."""
+    """Seconds as people say them: 200 -> "3 min 20 s", 180 -> "3 min", 0.34 -> "0.34 s"."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    minutes = whole % 3600 // 60
+    return f"{whole // 3600} h" + (f" {minutes} min" if minutes else "")
 
 
 def plural(count: int, noun: str) -> str:

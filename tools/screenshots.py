@@ -25,6 +25,8 @@ from core.store.wanted import CompletionFilter  # noqa: E402
 ANSWER = "There are 3 boxes with 4 apples each.\nThree times four is 12.\n<answer>12</answer>"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 STATES = ("empty", "busy", "failed", "full")
+CHECKS_MS = 4000  # until the doctor is at the checks that take their time
+CHECKED_MS = 300_000  # and until it must be done with all of them
 SETTLED_MS = 900  # after the last panel came: curves are drawn, transitions are over
 FAILURE = Failure(
     "out-of-memory",
@@ -67,12 +69,12 @@ def empty(database: Database) -> dict[str, str]:
 
 
 def busy(database: Database) -> dict[str, str]:
-    other = add_run(database, "earlier run", 20)
+    other = add_run(database, "earlier run", 20, steps=20)
     end_run(database, other, RunStatus.COMPLETED)
     running = add_run(database, "running run", 23)
     with database.writing() as connection:
         lifecycle.enqueue(connection, running.config, "waiting run")
-    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor": "doctor"}
+    pages = {"launch": "", "runs": "runs", "run": f"run?id={running.id}", "doctor-checking": "doctor"}
     pages |= {"completions": f"completions?run={running.id}", "replay": f"replay?run={running.id}"}
     return {**pages, "compare": f"compare?runs={running.id},{other.id}"}
 
@@ -105,12 +107,13 @@ def full(database: Database) -> dict[str, str]:
             lifecycle.move(connection, waiting.id, RunStatus.CANCELLED)
     chosen = ",".join(run.id for run in runs)
     pages = {"launch": f"?like={runs[0].id}", "runs": "runs?sort=-reward", "run": f"run?id={runs[0].id}"}
-    return {**pages, "compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
+    pages |= {"compare": f"compare?runs={chosen}", **read(database, runs[0].id)}
+    return {**pages, "about": "about", "doctor-checking": "doctor", "doctor-checked": ""}
 
 
 def read(database: Database, run_id: str) -> dict[str, str]:
     """The pages about completions of a run that has many, and of one whose tokens were measured."""
-    said = add_run(database, "measured tokens", 0)
+    said = add_run(database, "measured tokens", 0, steps=2)
     with database.writing() as connection:
         for number, text in enumerate((ANSWER, ANSWER.replace("12", "thirteen")), start=1):
             recording.record_step(connection, said.id, spoken(number, text))
@@ -167,8 +170,14 @@ def picture(browser: Any, address: str, pages: dict[str, str], state: Any, folde
         tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         tab.on("pageerror", lambda error, seen=problems: seen.append(f"a script failed: {error}"))
         for name, path in pages.items():
-            tab.goto(f"{address}/{path}")
-            tab.wait_for_function(SETTLED)
+            if name == "doctor-checked":  # the page on which the checks were begun, when it is done with them
+                tab.wait_for_function("() => !document.querySelector('#examine').disabled", timeout=CHECKED_MS)
+            else:
+                tab.goto(f"{address}/{path}")
+                tab.wait_for_function(SETTLED)
+            if name == "doctor-checking":
+                tab.click("#examine")
+                tab.wait_for_timeout(CHECKS_MS)
             tab.wait_for_timeout(SETTLED_MS)
             problems += [f"{name} on a {size}: {found}" for found in tab.evaluate(LOOK)]
             for colours in ("light", "dark"):

@@ -108,13 +108,13 @@ def copyable(title: str, text: str, key: str = "details") -> str:
 def failure_panel(failure: Failure | None, status: RunStatus) -> str:
     if failure is None:
         return ""
-    title = "The worker was lost" if status is RunStatus.LOST else f"The run failed: {failure.kind}"
+    title = "The worker was lost" if status is RunStatus.LOST else f"The run failed: {failure.kind.replace('-', ' ')}"
     return panel("error", title, failure.message, failure.remedy, details=failure.details)
 
 
 def empty_state(title: str, text: str, action: str = "", href: str = "") -> str:
     button = f'<a class="main-button" href="{esc(href)}">{esc(action)}</a>' if action else ""
-    return f'<section class="empty"><h2>{esc(title)}</h2><p lang="en">{esc(text)}</p>{button}</section>'
+    return f'<section class="empty"><h2>{esc(title)}</h2><p lang="en">{worded(text)}</p>{button}</section>'
 
 
 def skeleton(lines: int = 3) -> str:

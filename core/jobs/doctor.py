@@ -89,8 +89,9 @@ def verdict(checks: list[Check]) -> str:
         return f"{plural(counts['failed'], 'check')} failed; what to do is said beside each."
     if counts["warning"]:
         return f"It works, with {plural(counts['warning'], 'warning')}."
-    skipped = f" {plural(counts['skipped'], 'check')} could not be made now." if counts["skipped"] else ""
-    return f"All is well.{skipped}"
+    if counts["skipped"]:
+        return f"What was checked is in order; {plural(counts['skipped'], 'check')} could not be made now."
+    return "All is well."
 
 
 def versions(settings: Settings) -> dict[str, str]:

@@ -166,7 +166,7 @@ def test_a_run_can_be_cloned_with_its_settings(page: Any, runs: dict[str, str]) 
     expect(page.get_by_role("spinbutton", name="Steps", exact=True)).to_have_value(str(STEPS))
     expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
     page.goto("/?like=nobody")
-    expect(page.locator("#plan").get_by_role("alert")).to_contain_text("does not exist")
+    expect(page.locator("#problem").get_by_role("alert")).to_contain_text("does not exist")
 
 
 def test_a_run_that_memory_ended_offers_what_needs_less(page: Any, runs: dict[str, str]) -> None:

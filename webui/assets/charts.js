@@ -16,7 +16,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim() || name;
 
   const FIGURES = {
-    "%": (value) => `${Number((100 * value).toPrecision(3))} %`,
+    "%": (value) => `${Number((100 * value).toPrecision(3))}%`,
     s: (value) => (value < 10 ? `${Number(value.toPrecision(2))} s` : grouper.duration(value)),
     GiB: (value) => `${value.toFixed(1)} GiB`,
     "tokens/s": (value) => thin(Math.round(value)),
@@ -24,13 +24,20 @@ window.grouperCharts = (element, props, watch, trigger) => {
   };
   const thin = (whole) => String(whole).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
   const plain = (value) => (Math.abs(value) >= 1000 ? thin(Math.round(value)) : String(Number(value.toPrecision(3))));
-  const figure = (value, unit) => (value == null ? "–" : (FIGURES[unit] || plain)(value));
+  const minus = (text) => text.replace(/^-/, "\u2212");
+  const figure = (value, unit) => (value == null ? "–" : minus((FIGURES[unit] || plain)(value)));
 
-  // Figures along an axis: where they lie so close that they would read the same, with the decimals that tell them apart.
-  function marks(ticks, unit) {
-    const texts = ticks.map((tick) => figure(tick, unit));
-    const alike = new Set(texts).size < texts.length;
-    return alike && unit === "GiB" ? ticks.map((tick) => `${tick.toFixed(3)} GiB`) : texts;
+  // Figures along an axis, all with as many decimals as their distance has: 1.275, 1.300, 1.325.
+  const AXES = { "%": "%", s: " s", GiB: " GiB" };
+  const MOST_DECIMALS = 6;
+  function marks(ticks, unit, apart) {
+    const times = unit === "%" ? 100 : 1;
+    const exact = (decimals) => Math.abs(apart * times * 10 ** decimals - Math.round(apart * times * 10 ** decimals)) < 1e-6;
+    let decimals = 0;
+    while (decimals < MOST_DECIMALS && !exact(decimals)) decimals++;
+    const far = Math.max(...ticks.map(Math.abs));
+    if (!exact(decimals) || far >= 1000 || (unit === "s" && far >= 60)) return ticks.map((tick) => figure(tick, unit));
+    return ticks.map((tick) => minus((tick * times).toFixed(tick ? decimals : 0)) + (AXES[unit] ?? ""));
   }
 
   function take(value) {
@@ -130,7 +137,7 @@ window.grouperCharts = (element, props, watch, trigger) => {
       scales: { x: { time: false }, y: { range: spread(chart) } },
       axes: [
         { ...axis, size: 30, space: state.axis === "time" ? 70 : 50, ...(state.axis === "time" ? times : steps) },
-        { ...axis, size: 66, values: (_, ticks) => marks(ticks, chart.unit) },
+        { ...axis, size: 66, values: (_, ticks, __, ___, apart) => marks(ticks, chart.unit, apart) },
       ],
       series: [
         {},
@@ -176,10 +183,11 @@ window.grouperCharts = (element, props, watch, trigger) => {
   function card(chart) {
     const node = document.createElement("figure");
     node.className = `chart${chart.wide ? " wide" : ""}`;
-    node.innerHTML = '<figcaption><b></b><span class="chart-at"></span></figcaption><div class="chart-canvas" role="img"></div><ul class="chart-legend"></ul>';
+    node.innerHTML = '<figcaption><b></b><span class="chart-unit"></span><span class="chart-at"></span></figcaption><div class="chart-canvas" role="img"></div><ul class="chart-legend"></ul>';
     root.append(node);
     const made = { node, box: node.querySelector(".chart-canvas"), legend: node.querySelector("ul"), plot: null, shape: "" };
     node.querySelector("b").textContent = chart.title;
+    if (chart.unit.startsWith("tokens")) node.querySelector(".chart-unit").textContent = say(chart.unit);
     if (chart.about) node.querySelector("b").title = chart.about;
     new ResizeObserver(() => made.plot?.setSize({ width: made.box.clientWidth, height: made.box.clientHeight })).observe(made.box);
     made.box.addEventListener("dblclick", () => zoom(null));

@@ -284,6 +284,11 @@ window.grouper = (() => {
     setTimeout(() => (button.textContent = say("Copy")), 1500);
   }
 
+  // A list that opens below a field is scrolled by its arrow keys; as a stop of the Tab key it would be gone at once.
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.tabIndex = -1;
+  }, true);
+
   // A form's address holds only what was asked.
   addEventListener("formdata", ({ formData }) => {
     for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
@@ -292,8 +297,9 @@ window.grouper = (() => {
   function duration(seconds) {
     const whole = Math.max(0, Math.floor(seconds));
     if (whole < 60) return `${whole} s`;
-    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+    const minutes = Math.floor((whole % 3600) / 60);
+    return `${Math.floor(whole / 3600)} h${minutes ? ` ${minutes} min` : ""}`;
   }
 
   function ago(seconds, at) {

@@ -87,7 +87,7 @@ def run_charts(run: Run, history: History, after: int = 0) -> dict[str, Any]:
 
 def compared_charts(shown: Sequence[tuple[Run, History]]) -> dict[str, Any]:
     """One chart a figure with a line for each run."""
-    styles = run_styles([run for run, _ in shown])
+    styles = run_styles([run.id for run, _ in shown])
     drawn = {figure.column for figure in FIGURES}
     every = 2 if len(shown) > FEW else 1
     charts = [
@@ -117,14 +117,20 @@ def run_colour(run_id: str) -> str:
     return COLOURS[sum(ord(letter) * (place + 1) for place, letter in enumerate(run_id)) % len(COLOURS)]
 
 
-def run_styles(runs: Sequence[Run]) -> dict[str, tuple[str, tuple[int, ...]]]:
+def run_styles(run_ids: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Colour and dash of each run; runs that share a colour differ in their dashes."""
     styles: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for run in runs:
-        colour = run_colour(run.id)
+    for run_id in run_ids:
+        colour = run_colour(run_id)
         taken = [dash for known, dash in styles.values() if known == colour]
-        styles[run.id] = colour, DASHES[len(taken) % len(DASHES)]
+        styles[run_id] = colour, DASHES[len(taken) % len(DASHES)]
     return styles
+
+
+def swatch(colour: str, dash: Sequence[int]) -> str:
+    """A short piece of a line, to find it by."""
+    style = "solid" if not dash else "dashed" if dash[0] > 4 else "dotted"
+    return f'<i class="swatch" style="border-color:var({colour});border-top-style:{style}"></i>'
 
 
 def source(run: Run, history: History, after: int = 0, only: Collection[str] = (), every: int = 1) -> dict[str, Any]:

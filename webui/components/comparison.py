@@ -7,7 +7,7 @@ from statistics import fmean
 from core.runs import Group, Run, Step
 from core.store.history import History
 from core.units import duration, gib, significant, thin
-from webui.components.charts import run_styles
+from webui.components.charts import run_styles, swatch
 from webui.components.completions import completion_card
 from webui.components.config_panel import written
 from webui.components.status_chip import status_chip
@@ -24,7 +24,7 @@ def picker(shown: Sequence[Run], others: Sequence[Run], step: int | None, prompt
         "step": str(step) if step else None,
         "prompt": str(prompt) if prompt else None,
     }
-    styles = run_styles(shown)
+    styles = run_styles([run.id for run in shown])
     chips = "".join(
         f'<li data-key="{esc(run.id)}">{swatch(*styles[run.id])}<a href="run?id={esc(run.id)}">{own(run.name)}</a>'
         f'{status_chip(run.status)}<button type="button" data-trigger="clear" data-id="{esc(run.id)}" '
@@ -42,12 +42,8 @@ def picker(shown: Sequence[Run], others: Sequence[Run], step: int | None, prompt
         else ""
     )
     note = f'<span class="soft">{hidden} more were left out: {MOST_RUNS} is the most.</span>' if hidden else ""
-    return f'<div class="picks filters" data-query="{esc(json.dumps(query))}"><ul>{chips}</ul>{add}{note}</div>'
-
-
-def swatch(colour: str, dash: Sequence[int]) -> str:
-    style = "solid" if not dash else "dashed" if dash[0] > 4 else "dotted"
-    return f'<i class="swatch" style="border-color:var({colour});border-top-style:{style}"></i>'
+    bare = "" if chips or add or note else " bare"
+    return f'<div class="picks filters{bare}" data-query="{esc(json.dumps(query))}"><ul>{chips}</ul>{add}{note}</div>'
 
 
 def differences(shown: Sequence[Run]) -> str:
@@ -72,7 +68,7 @@ def final_figures(shown: Sequence[tuple[Run, History]]) -> str:
 def said_side_by_side(shown: Sequence[Run], prompt: str, found: Sequence[tuple[str, int, Group | None]]) -> str:
     """One prompt, and under it what each run answered, in a column each."""
     by_run = {run_id: (step, group) for run_id, step, group in found}
-    styles = run_styles(shown)
+    styles = run_styles([run.id for run in shown])
     columns = "".join(_column(run, styles[run.id], *by_run[run.id]) for run in shown)
     return (
         f'<div class="prompt">{folded(prompt)}</div><div class="beside" tabindex="0" role="region" '
@@ -139,11 +135,11 @@ def _mean(steps: Sequence[Step], name: str, share: bool = False) -> str:
     values = [value for step in steps if (value := step.metrics.get(name)) is not None]
     if not values:
         return NOTHING
-    return f"{100 * fmean(values):.0f} %" if share else significant(fmean(values))
+    return f"{fmean(values):.0%}" if share else significant(fmean(values))
 
 
 def _table(label: str, shown: Sequence[Run], rows: Sequence[tuple[str, Sequence[str]]], code: bool = False) -> str:
-    styles = run_styles(shown)
+    styles = run_styles([run.id for run in shown])
     heads = "".join(f'<th scope="col">{swatch(*styles[run.id])}{own(run.name)}</th>' for run in shown)
     body = "".join(
         f'<tr><th scope="row">{f"<code>{esc(name)}</code>" if code else esc(name)}</th>'

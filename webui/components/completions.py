@@ -53,14 +53,14 @@ def _group_row(group: Group, low: float, high: float, is_open: bool) -> str:
         f'aria-expanded="{str(is_open).lower()}"><b>{group.index + 1}</b>'
         f'<span class="group-prompt" translate="no">{marked(snippet(group.prompt))}</span>'
         f"{reward_strip(rewards, low, high)}"
-        f'<span class="group-spread">{_spread(group)} <span class="soft">{spread}</span> '
-        f"{flat if is_flat(rewards) else ''}</span></button>"
+        f'<span class="group-spread">{flat if is_flat(rewards) else ""} {_spread(group)} '
+        f'<span class="soft">{spread}</span></span></button>'
     )
     if is_open:
         return f'<div class="opened" data-key="group-{group.index}">{row}{group_view(group)}</div>'
     ends = "".join(
         f'<p><span class="soft">{word}</span> {reward(one.reward)} '
-        f'<span translate="no">{marked(one_line(one.text))}</span></p>'
+        f'<span class="mono" translate="no">{marked(one_line(one.text))}</span></p>'
         for word, one in (("best", best), ("worst", worst))
         if one is not None
     )
@@ -101,7 +101,7 @@ def completion_card(completion: Completion, with_prompt: bool = False) -> str:
         f"{_said(completion)}"
         f'</div><span class="answer-notes">{scores}{cut}<span title="Tokens sampled">'
         f'{plural(completion.length, "token")}</span><span title="Advantage: how much better than its group">'
-        f"{signed(completion.advantage)}</span>{opening}</span></li>"
+        f"advantage {signed(completion.advantage)}</span>{opening}</span></li>"
     )
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from webui.components.charts import swatch
 from webui.present import esc, own, reward
 
-COLOURS = tuple(f"--series-{number}" for number in range(1, 8))
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 52, 24
 
 
 def line_chart(data: dict[str, Any] | None, label: str) -> str:
-    """`data` is {steps, series: [{name, colour, values}]}; a value of None is a gap, a lone value a dot."""
+    """`data` is {steps, series: [{name, colour, dash, values}]}; a value of None is a gap, a lone value a dot."""
     if not data or not data["steps"]:
         return ""
     steps: Sequence[int] = data["steps"]
@@ -33,14 +33,16 @@ def line_chart(data: dict[str, Any] | None, label: str) -> str:
     lines, names = "", ""
     for line in data["series"]:
         points = [at(step, value) for step, value in zip(steps, line["values"], strict=True) if value is not None]
+        dash = line.get("dash", ())
+        dashed = f' stroke-dasharray="{" ".join(map(str, dash))}"' if dash else ""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        lines += f'<polyline points="{path}" fill="none" stroke="var({line["colour"]})" stroke-width="2"/>'
+        lines += f'<polyline points="{path}" fill="none" stroke="var({line["colour"]})" stroke-width="2"{dashed}/>'
         lines += "".join(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var({line["colour"]})"/>'
             for x, y in (points if len(points) <= 40 else [])
         )
         name = own(line["name"]) if line.get("given") else esc(line["name"])
-        names += f'<li><i style="background:var({line["colour"]})"></i>{name}</li>'
+        names += f"<li>{swatch(line['colour'], dash)}{name}</li>"
     return (
         f'<svg class="line-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{esc(label)}">'
         f'{grid}{ends}{lines}</svg><ul class="legend">{names}</ul>'

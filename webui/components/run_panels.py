@@ -138,7 +138,7 @@ def _doing(run: Run, now: float) -> str:
     ending = "Stopping after this step · " if run.status is RunStatus.STOPPING else ""
     if run.heartbeat_at and now - run.heartbeat_at > SILENT_S:
         quiet = clock(run.heartbeat_at, now)
-        return f"No word from the worker for {quiet}; it was last in phase {esc(run.phase or 'start')}"
+        return f"No word from the worker for {quiet}; last seen: {esc(phase)}"
     return f"{ending}{esc(phase)}{since}{_load_estimate(run)}"
 
 

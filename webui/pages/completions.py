@@ -72,7 +72,7 @@ def look(services: Services, view: View) -> tuple[View, str, str, str]:
         shown = min(view.step or run.step, run.step)
         groups = browsing.list_groups(connection, run.id, shown) if shown else []
     now = replace(view, run=run.id, step=view.step and shown)
-    body = group_rows(groups, view.group) if groups else '<p class="soft">This run has no completions yet.</p>'
+    body = group_rows(groups, view.group) if groups else nothing_sampled(run)
     query = esc(
         f'{{"run": "{run.id}", "group": {"null" if view.group is None else chr(34) + str(view.group + 1) + chr(34)}}}'
     )
@@ -99,12 +99,20 @@ def unread(error: Exception, doing: str) -> str:
 
 
 def nothing_yet(services: Services) -> str:
-    return empty_state(
+    return title("Completions") + empty_state(
         "No completions yet",
         "What runs sample will be here, group by group, from their first step on.",
         "" if services.read_only else "Launch a run",
         "./",
     )
+
+
+def nothing_sampled(run: Run) -> str:
+    """In the place of a run's completions when there are none, now or ever."""
+    said_so = (
+        "This run ended before it sampled anything." if run.status.is_final else "This run has no completions yet."
+    )
+    return f'<p class="soft">{said_so}</p>'
 
 
 def whole(text: Any, least: int = 1) -> int | None:

@@ -135,7 +135,7 @@ def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:
         '<form class="find" method="get" action="evaluation">'
         f'<input type="hidden" name="run" value="{esc(run_id)}">'
         f'<input type="hidden" name="prompt" value="{one.number + 1}">'
-        f'<div class="find-line">{_choice("a", "From", one, left)}{_choice("b", "to", one, right)}'
+        f'<div class="find-line pair-of-answers">{_choice("a", "From", one, left)}{_choice("b", "to", one, right)}'
         '<button class="small-button">Compare</button></div></form>'
     )
     cards = "".join(_card(reply) for reply in ((left,) if left is right else (left, right)))

@@ -73,7 +73,8 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
     address = urlencode({**({"run": run_id} if run_id else {}), **kept})
     cards = "".join(completion_card(one, with_prompt=True) for one in page)
     nothing = "Nothing is flagged yet: open a completion and flag it." if spans_runs else "No completion matches."
-    body = f'<ol class="answers">{cards}</ol>' if page else f'<p class="soft">{nothing}</p>'
+    clear = f' <a href="find?{urlencode({"run": run_id})}">See all completions</a>' if run_id else ""
+    body = f'<ol class="answers">{cards}</ol>' if page else f'<p><span class="soft">{nothing}</span>{clear}</p>'
     line = found_line(seen, address, formats() if run_id else ())
     return title, form + noticed, line + body + next_pages(address, cursor, bool(wanted.after))
 

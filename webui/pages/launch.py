@@ -44,7 +44,7 @@ def build(app: gr.Blocks, services: Services) -> None:
                 "Filled in for a first run: launch it as it is, or change anything and see where the memory goes.",
             )
         )
-        notice = live(elem_id="notice")
+        notice, problem = live(elem_id="notice"), live(elem_id="problem")
         with gr.Row(elem_classes="split", equal_height=False):
             with gr.Column(elem_classes="form-side", scale=6, min_width=320):
                 form, about = _form(services)
@@ -55,7 +55,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         listening = live(elem_id="pulse")
     starting, request, stands = gr.State({}), gr.State(""), gr.State(None)
     shown = [starting, about, panels["plan"], panels["insist"], panels["errors"], panels["same"]]
-    _register(app, services, form, shown)
+    _register(app, services, form, shown, problem)
     _register_best(services, form, panels["best"], [panels["chosen"], *shown[2:]])
     register_presets(app, services, form, kept, shown)
     ready = [notice, button, listening, stands]
@@ -158,8 +158,8 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
     return {field: form[field] for field in forms.field_order()}, about
 
 
-def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Component]) -> None:
-    """What only reads: starting values, the recipe's panel and the memory plan."""
+def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Component], problem: Component) -> None:
+    """What only reads: starting values, the recipe's panel and the memory plan; `problem` is with the address."""
     fields = list(form.values())
     identity = [form[name] for name in forms.IDENTITY]
 
@@ -179,17 +179,16 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
     def arrive(request: gr.Request, starting: dict[str, Any], *given: Any) -> list[Any]:
         like = request.query_params.get("like", "")
         if not like:
-            return begin(starting, *given)
+            return ["", *begin(starting, *given)]
         try:
             changes = _changes(request.query_params.get("with", ""))
             config = jobs.config_like(services.database, like, changes)
-            return filled_in(services, config)
-        except Exception as error:
-            plain = begin(starting, *given)  # the form is usable all the same
-            return [*plain[:2], said(error, "That run's settings cannot be used") + plain[2], *plain[3:]]
+            return ["", *filled_in(services, config)]
+        except Exception as error:  # the form is usable all the same
+            return [said(error, "That run's settings cannot be used"), *begin(starting, *given)]
 
     everything = [*outputs, *fields]
-    app.load(arrive, [outputs[0], *fields], everything, **QUIET)
+    app.load(arrive, [outputs[0], *fields], [problem, *everything], **QUIET)
     latest = {**QUIET, "trigger_mode": "always_last"}  # while one answer is on its way only the last change waits
     gr.on([control.input for control in identity], begin, [outputs[0], *fields], everything, **latest)  # type: ignore[attr-defined]
     knobs = [control for control in fields if control not in identity]

@@ -10,9 +10,10 @@ from core.runs import Completion
 from core.store.prompts import MOST_VISITS, Visit, visits
 from core.store.sampled import fetch, get_completion
 from core.units import plural, thin
+from webui.components.charts import run_styles
 from webui.components.completions import bar_range, completion_card, reward_strip
 from webui.components.difference import difference
-from webui.components.line_chart import COLOURS, line_chart
+from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import whole
 from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
@@ -20,6 +21,7 @@ from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
 ROWS = 60  # visits in the table, newest of each run last
+MOST_LINES = 7  # runs in the chart, the newest
 CHOICES = 400  # answers in a list to choose from
 
 
@@ -78,15 +80,16 @@ def _chosen(text: Any, members: set[int], otherwise: int) -> int:
 def _chart(found: Sequence[Visit]) -> dict[str, Any]:
     steps = sorted({visit.step for visit in found})
     series = []
-    names = list(dict.fromkeys((visit.run, visit.run_name) for visit in found))
-    for place, (run, name) in enumerate(names[-len(COLOURS) :]):
+    names = list(dict.fromkeys((visit.run, visit.run_name) for visit in found))[-MOST_LINES:]
+    styles = run_styles([run for run, _ in names])
+    for run, name in names:
         means: dict[int, list[float]] = {}
         for visit in found:
             if visit.run == run and visit.mean is not None:
                 means.setdefault(visit.step, []).append(visit.mean)
         values = [sum(means[step]) / len(means[step]) if step in means else None for step in steps]
-        colour = COLOURS[place]
-        series.append({"name": f"{name} {run}", "colour": colour, "values": values, "main": True, "given": True})
+        colour, dash = styles[run]
+        series.append({"name": f"{name} {run}", "colour": colour, "dash": dash, "values": values, "given": True})
     return {"steps": steps, "series": series}
 
 
@@ -116,7 +119,8 @@ def _compared(found: Sequence[Visit], number: int, left: Completion, right: Comp
     """Two lists to choose from, both answers, and what differs."""
     form = (
         f'<form class="find" method="get" action="prompt"><input type="hidden" name="id" value="{number}">'
-        f'<div class="find-line">{_answers("a", "From", found, left.id)}{_answers("b", "to", found, right.id)}'
+        f'<div class="find-line pair-of-answers">{_answers("a", "From", found, left.id)}'
+        f"{_answers('b', 'to', found, right.id)}"
         '<button class="small-button">Compare</button></div></form>'
     )
     cards = "".join(completion_card(one) for one in ((left,) if left.id == right.id else (left, right)))

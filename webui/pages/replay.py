@@ -14,7 +14,7 @@ from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
 from webui.components.live import live
-from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
+from webui.pages.completions import RUNS, completions_title, nothing_sampled, nothing_yet, unread
 from webui.pages.frame import QUIET, chart_beside, frame, page_body
 from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
@@ -61,7 +61,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
             if groups:
                 steps.append(replay_step(number, groups, plan, run.config))
     if not steps:
-        return title, form, "", '<p class="soft">This run has no completions yet.</p>', ""
+        return title, form, "", nothing_sampled(run), ""
     return (
         title,
         form,

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from core.config import RunConfig
+from core.units import significant
 from core.worker.training.attention import GROUPS, follows_layouts
 from core.worker.training.forward import score_alone, score_packs
 from core.worker.training.packing import Pack, PackedGroup, lay, pack
@@ -107,8 +108,8 @@ def _judge(base: Any, groups: Sequence[PackedGroup]) -> Exactness:
         moved = _mean((_score(base, packer(_others(groups))) - packed)[_kept(groups)])
     off = _mean(packed - truth)
     figures = (
-        f"logprobs are {off:.1e} off those of single sequences and move by {moved:.1e} with other completions, "
-        f"where a mask that is ignored moves them by {leak:.1e}"
+        f"logprobs are {significant(off)} off those of single sequences and move by {significant(moved)} "
+        f"with other completions, where a mask that is ignored moves them by {significant(leak)}"
     )
     if off <= MOST_OFF.get(dtype, MOST_OFF[torch.bfloat16]) * leak and moved <= MOST_MOVED * leak:
         return Exactness(True, f"Groups are packed {how}: {figures}.")
