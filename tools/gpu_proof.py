@@ -9,7 +9,9 @@ the built-in one comes from its package. Without names every task of `TASKS` run
 
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -32,7 +34,8 @@ WORK = SETTINGS.home / "proof"
 BUILTIN = SETTINGS.models / "smollm2-135m"
 GPU = detected_gpu().id
 
-ONE, LONGEST_S = "--one", 200
+ONE, LONGEST_S, LONGEST_TESTS_S = "--one", 200, 560
+OUTCOME = re.compile(r"\b(PASSED|FAILED|SKIPPED|ERROR)\b")
 Task = Callable[[], Iterator[dict[str, Any]]]
 
 
@@ -48,6 +51,31 @@ def planner(common: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
 def of(module: str, function: str, *arguments: Any) -> Task:
     def task() -> Iterator[dict[str, Any]]:
         yield from getattr(__import__(module), function)(WORK, BUILTIN, *arguments)
+
+    return task
+
+
+def tests(name: str) -> Task:
+    """One file of tests/gpu; what each test came to, as it comes."""
+
+    def task() -> Iterator[dict[str, Any]]:
+        options = ["-o", "addopts=", "-p", "no:cacheprovider", "-v", "-s"]
+        command = [sys.executable, "-W", "ignore", "-m", "pytest", *options, f"tests/gpu/{name}.py"]
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        with subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+        ) as process:
+            test, began = "", time.monotonic()
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                test = line.partition("::")[2].strip() or test  # what the test prints comes before its outcome
+                outcome = OUTCOME.search(line)
+                if test and outcome:
+                    name_alone = OUTCOME.split(test)[0].strip()
+                    yield {"test": name_alone, "outcome": outcome[0].lower(), "seconds": time.monotonic() - began}
+                    test, began = "", time.monotonic()
+        if process.returncode:
+            raise SystemExit(process.returncode)
 
     return task
 
@@ -102,6 +130,9 @@ REHEARSALS: dict[str, Task] = {
     "try-step": of("stock", "ours", TINY),
 }
 TASKS: dict[str, Task] = {
+    "tests-update": tests("test_update_on_gpu"),
+    "tests-engine": tests("test_engine_on_gpu"),
+    "tests-runs": tests("test_runs_on_gpu"),
     "ceilings": ceilings,
     "sync-7b": of("measure", "syncs", {**SPEED_7B, "prompts_per_step": 4, "adapter_sync": "slot"}),
     "plan-0.5b": planner(
@@ -153,15 +184,15 @@ def main(out: Path, names: list[str]) -> int:
         child = os.fork() if forks else os.spawnv(os.P_NOWAIT, sys.executable, alone)
         if child == 0:
             os._exit(run(name, out))
-        status = wait(child)
+        status = wait(child, LONGEST_TESTS_S if name.startswith("tests-") else LONGEST_S)
         failed += status != 0
         print(f"{name}: {'failed' if status else 'done'} in {time.monotonic() - began:.0f} s", flush=True)
     return 1 if failed else 0
 
 
-def wait(child: int) -> int:
+def wait(child: int, longest_s: float) -> int:
     """The exit status of a task; one that takes too long is ended."""
-    deadline = time.monotonic() + LONGEST_S
+    deadline = time.monotonic() + longest_s
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
