@@ -136,3 +136,14 @@ def test_without_a_layout_the_model_is_as_it_was() -> None:
     ids, mask, _ = batch([[4, 2]])
     ours, theirs = (model_of("llama", name)(input_ids=ids, attention_mask=mask).logits for name in (GROUPS, "sdpa"))
     torch.testing.assert_close(ours[mask.bool()], theirs[mask.bool()])
+
+
+def test_without_a_layout_it_generates_as_before() -> None:
+    ids, mask = torch.tensor([[0, 0, 5, 9], [7, 3, 8, 4]]), torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
+    ours, theirs = (
+        model_of("qwen2", name).eval().generate(
+            input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=12, pad_token_id=0, eos_token_id=None
+        )
+        for name in (GROUPS, "sdpa")
+    )  # fmt: skip
+    assert torch.equal(ours, theirs)
