@@ -23,7 +23,7 @@ class Batch:
     tokens         of the whole batch
     worked_tokens  of these, those that the backward pass works on at one time
     scored_tokens  those that go through the language-model head
-    mask_columns   width of the attention mask; 0 where attention needs none: plain causal, or packed on a GPU
+    mask_columns   width of the attention mask; 0 where attention needs none: plain causal, or packed end to end
     recomputed     gradient checkpointing
     trains_mlp     whether the MLP carries an adapter
     fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers
@@ -50,7 +50,7 @@ def batch_of(geometry: Geometry, setting: Setting, adapter_count: int, on_cpu: b
         tokens=setting.batch_tokens,
         worked_tokens=setting.pack_tokens(pack_budget(geometry.hidden_size, on_cpu)),
         scored_tokens=setting.scored_tokens,
-        mask_columns=setting.row_tokens if setting.padded or (setting.packed and on_cpu) else 0,
+        mask_columns=setting.row_tokens if setting.padded else 0,
         recomputed=setting.gradient_checkpointing,
         trains_mlp=setting.trains_mlp,
         fp32_inputs=setting.fp32_inputs and fp32 and setting.quantization == "none",

@@ -38,8 +38,8 @@ SAVED_LORA_H = 2  # more when the MLP carries an adapter
 SAVED_FP32_H = 6  # more for fp32 copies, as above
 SAVED_EXTRA_NORM_H = 4
 UNROLLED_I, UNROLLED_H = 2, 28  # gradients in flight at the worst moment without checkpointing, once for the model
-# Attention, in units of q_size and kv_size. Padding, and packing on a CPU, bring a mask, for which keys and values are
-# repeated to the width of the queries; without a mask they are kept narrow.
+# Attention, in units of q_size and kv_size. Padding brings a mask, for which keys and values are repeated to the width
+# of the queries; without a mask they are kept narrow.
 MASKED_Q, CAUSAL_Q, CAUSAL_KV = 8, 4, 4
 FP32_Q = 2  # the fp32 copy of the attention output under an fp32 adapter
 QK_NORM_Q, QK_NORM_KV = 4, 4

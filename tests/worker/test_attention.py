@@ -1,4 +1,4 @@
-"""Groups laid end to end give what masked rows give. The GPU's kernel is stood in for by its definition, on the CPU."""
+"""Groups laid end to end give what masked rows give. The GPU's kernel is stood in for by its definition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.config import make_config
-from core.worker.training.attention import GROUPS, lay_out
+from core.worker.training.attention import GROUPS, attend_sequences, lay_out
+from core.worker.training.cpu_attention import attend_blocks, blocks_of
 from core.worker.training.exactness import try_packing
 from core.worker.training.forward import score_batch
 from core.worker.training.packing import PackedGroup, lay, pack
@@ -106,6 +107,30 @@ def test_end_to_end_equals_masked(kind: str, lengths: list[list[int]], recompute
         assert (laid is None) == (masked is None)
         if laid is not None:
             torch.testing.assert_close(laid, masked, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("groups", [[(5, [3, 0, 9]), (2, [1, 1])], [(1, [1])], [(7, [16, 15, 2]), (7, [16, 16, 16])]])
+@pytest.mark.parametrize("most_scores", [1, 2**20])
+def test_both_kernels_agree(groups: list[tuple[int, list[int]]], most_scores: int) -> None:
+    layout = lay_out(groups, torch.device("cpu"))
+    tokens = sum(prompt + sum(lengths) for prompt, lengths in groups)
+    torch.manual_seed(0)
+    rows = [torch.randn(tokens, heads, 8, requires_grad=True) for heads in (4, 2, 2)]
+    grad = torch.randn(tokens, 4, 8)
+    ends = zip(
+        layout.query_starts[1:].tolist(), layout.key_starts.tolist(), layout.key_starts[1:].tolist(), strict=False
+    )
+    starts = layout.query_starts.tolist()
+    sequences = [
+        (range(start, end), layout.keys[first:last].tolist())
+        for start, (end, first, last) in zip(starts, ends, strict=False)
+    ]
+    blocks = blocks_of(sequences, tokens, most_scores)
+    assert len(blocks) == len(layout.blocks) if most_scores > 1 else len(sequences)
+    laid, blocked = attend_sequences(*rows, layout, 0.3), attend_blocks(*rows, blocks, 0.3)
+    torch.testing.assert_close(laid, blocked)
+    for ours, theirs in zip(*(torch.autograd.grad(out, rows, grad) for out in (laid, blocked)), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_a_layout_gives_completions_their_prompt() -> None:

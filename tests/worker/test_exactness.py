@@ -155,13 +155,22 @@ def test_models_that_cannot_be_packed_are_found_out(architecture: str, fields: d
     assert exactness.reason.startswith("Groups are padded, not packed: ")
 
 
-def test_a_model_that_ignores_the_mask_is_found_out() -> None:
+def test_a_model_that_ignores_mask_and_layout_is_found_out() -> None:
     model = tiny_model("llama")
     inner = model.base_model.forward
-    model.base_model.forward = lambda attention_mask=None, **kwargs: inner(**kwargs)
+    model.base_model.forward = lambda attention_mask=None, grouper_layout=None, **kwargs: inner(**kwargs)
     exactness = try_packing(model, config())
     assert not exactness.packed
     assert "not exact" in exactness.reason
+
+
+def test_a_model_that_drops_the_layout_is_packed_in_masked_rows() -> None:
+    model = tiny_model("llama")
+    inner = model.base_model.forward
+    model.base_model.forward = lambda grouper_layout=None, **kwargs: inner(**kwargs)
+    exactness = try_packing(model, config())
+    assert exactness.reason.startswith("Groups are packed in masked rows: ")
+    assert model.config._attn_implementation == "sdpa"
 
 
 def test_in_bf16_rounding_is_not_taken_for_a_leak() -> None:

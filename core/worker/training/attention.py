@@ -1,12 +1,13 @@
-"""Attention over groups laid end to end, for GPUs: no score is computed that a mask would throw away.
+"""Attention over groups laid end to end: no score is computed that a mask would throw away.
 
 In a masked row of G completions of T tokens attention costs (G T)^2 scores, of which one in G counts. Here each prompt
 and each completion is a sequence of its own, and a completion's keys are its prompt's and its own: G T (P + T) scores
-and no mask. The kernel is FlashAttention 2 (Dao, 2023) as torch carries it, which takes sequences of different lengths
-and aligns queries and keys at their ends, so that a completion sees its whole prompt and what it said before.
+and no mask over the row. A GPU's kernel is FlashAttention 2 (Dao, 2023) as torch carries it, which takes sequences of
+different lengths and aligns queries and keys at their ends, so that a completion sees its whole prompt and what it said
+before. A CPU has none such; see `cpu_attention`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -15,6 +16,8 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from core.worker.training.cpu_attention import Block, attend_blocks, blocks_of
 
 GROUPS = "grouper_groups"  # this attention's name among those of transformers
 LAYOUT = "grouper_layout"  # the argument that carries a Layout through a model's forward to its attention
@@ -28,6 +31,7 @@ class Layout:
     query_starts  (sequences + 1,) int32, where each sequence's queries begin, and N
     key_starts    (sequences + 1,) int32, where its keys begin among the M, and M
     most_queries, most_keys  of any sequence
+    blocks        the same sequences as a CPU computes them; none on a GPU
     """
 
     keys: torch.Tensor
@@ -35,32 +39,35 @@ class Layout:
     key_starts: torch.Tensor
     most_queries: int
     most_keys: int
+    blocks: tuple[Block, ...] = ()
 
 
 def lay_out(groups: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> Layout:
     """The layout of groups given as (prompt's length, completions' lengths). Empty completions have no sequence."""
-    keys: list[int] = []
-    queries_each, keys_each, start = [], [], 0
+    sequences: list[tuple[range, Sequence[int]]] = []
+    start = 0
     for prompt, completions in groups:
         shared = range(start, start + prompt)
         for place, length in enumerate((prompt, *completions)):
-            if length == 0:
-                continue
             own = range(start, start + length)
-            seen = own if place == 0 else (*shared, *own)
-            keys.extend(seen)
-            queries_each.append(length)
-            keys_each.append(len(seen))
+            if length:
+                sequences.append((own, own if place == 0 else (*shared, *own)))
             start += length
 
-    def starts(lengths: list[int]) -> torch.Tensor:
+    def starts(lengths: Iterable[int]) -> torch.Tensor:
         return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
 
-    placed = torch.tensor(keys, device=device)
-    return Layout(placed, starts(queries_each), starts(keys_each), max(queries_each), max(keys_each))
+    return Layout(
+        torch.tensor([key for _, seen in sequences for key in seen], device=device),
+        starts(len(own) for own, _ in sequences),
+        starts(len(seen) for _, seen in sequences),
+        max(len(own) for own, _ in sequences),
+        max(len(seen) for _, seen in sequences),
+        blocks_of(sequences, start) if device.type == "cpu" else (),
+    )
 
 
-class _GroupAttention(torch.autograd.Function):
+class _FlashGroups(torch.autograd.Function):
     """Keeps keys and values as the layer made them; the prompts' copies exist while the kernel runs."""
 
     @staticmethod
@@ -85,7 +92,7 @@ class _GroupAttention(torch.autograd.Function):
         return of_query, _collect(of_keys, keys, key), _collect(of_values, keys, value), None, None
 
 
-group_attention: Any = _GroupAttention.apply
+attend_sequences: Any = _FlashGroups.apply
 
 
 def _sequences(layout: Layout) -> tuple[torch.Tensor, torch.Tensor, int, int]:
@@ -119,7 +126,8 @@ def attend(
         dtype = torch.get_autocast_dtype(device)
     rows = [each[0].transpose(0, 1).to(dtype) for each in (query, key, value)]  # (N, heads, D)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return group_attention(*rows, layout, scale).unsqueeze(0), None
+    attended = attend_blocks(*rows, layout.blocks, scale) if layout.blocks else attend_sequences(*rows, layout, scale)
+    return attended.unsqueeze(0), None
 
 
 def follows_layouts(base: Any) -> bool:

@@ -3,7 +3,7 @@
 Packing leans on the model in three ways: a mask of shape (R, 1, S, S) or a layout is followed, nothing else carries
 information from one token to another, and the head is the plain product that `head` computes. State-space layers,
 models that build their own masks, and models that scale their logits break one of these. So random groups are scored
-packed, on a GPU end to end first (see `attention`) and, where that is not exact, in masked rows:
+packed, end to end first (see `attention`) and, where that is not exact, in masked rows:
 
     head      the whole model's logits are the plain product, number for number
     isolated  other tokens in one completion change nothing in another; the shapes being equal, not even rounding
@@ -72,10 +72,10 @@ def try_packing(base: Any, config: RunConfig) -> Exactness:
 
 
 def _attentions(base: Any) -> list[str]:
-    """What to try, in transformers' names: on a GPU attention that follows layouts, then the model's as it is."""
+    """What to try, in transformers' names: attention that follows layouts, then the model's as it is."""
     own = base.config._attn_implementation
-    is_half = base.get_output_embeddings().weight.dtype in (torch.bfloat16, torch.float16)
-    return [GROUPS, own] if base.device.type == "cuda" and is_half and own == "sdpa" else [own]
+    half = base.get_output_embeddings().weight.dtype in (torch.bfloat16, torch.float16)
+    return [GROUPS, own] if own == "sdpa" and (half or base.device.type == "cpu") else [own]
 
 
 def _padded(why: str) -> Exactness:
