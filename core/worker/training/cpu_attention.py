@@ -1,8 +1,8 @@
 """Attention over groups laid end to end, for CPUs: batched matrix products over sequences of about one length.
 
-torch's own attention for CPUs takes masked rows, which cost the square of a group's length. Here sequences whose lengths
-have as many binary digits are a block, padded on the left so that queries and keys end together, and everything is
-computed in fp32. Measured on two cores, the built-in model, forward and backward pass of 32 completions: of 9 tokens 0.64
+torch's own attention for CPUs takes masked rows, which cost the square of a group's length. Here sequences whose
+lengths have as many binary digits are a block, padded on the left so that queries and keys end together, and everything
+is computed in fp32. On two cores, the built-in model, forward and backward pass of 32 completions: of 9 tokens 0.64
 seconds instead of 0.70, of 64 tokens 2.8 instead of 4.2.
 """
 
