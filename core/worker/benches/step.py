@@ -103,12 +103,15 @@ def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     from core.worker.benches.floor import measure_floor
     from core.worker.loading import Progress, load_policy
     from core.worker.training.data import choose_examples
+    from core.worker.training.exactness import try_packing
     from core.worker.training.trainer import PolicyTrainer
 
     floor = measure_floor()
     loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
     if full:
         _to_the_last_token(loaded.engine, config.completion_tokens)
+    with loaded.policy.disable_adapter():
+        packing = try_packing(loaded.policy.get_base_model(), config)
     recipe = _recipe(config, full)
     examples = choose_examples(recipe, config, loaded.tokenizer)
     ends, kept = [time.perf_counter()], []
@@ -119,7 +122,8 @@ def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
         return False
 
     with tempfile.TemporaryDirectory() as folder:
-        PolicyTrainer(loaded, config, recipe, examples, Path(folder), lambda phase: None, on_step).train()
+        after = Path(folder), lambda phase: None, on_step
+        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
     parameters = loaded.policy.get_base_model().num_parameters()
     lengths = [completion.length for group in kept[-1].groups for completion in group.completions]
     prompts = sum(len(group.prompt_token_ids) for group in kept[-1].groups)
