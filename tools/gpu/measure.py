@@ -140,7 +140,7 @@ def use(engine: Any, way: str) -> None:
 
 
 def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Tokens a second: the engine both ways, then transformers' generate with the adapter; sync times on the way."""
+    """Tokens a second: the engine, then transformers' generate with the adapter; sync times on the way."""
     folder = model_folder(str(common["model"]), work, tokenizer)
     config = make_config({"recipe": "addition", "adapter_sync": "auto", **common})
     engine, facts = start(config, folder)
@@ -149,28 +149,27 @@ def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterat
     engine.connect(policy)
     prompts = [[5 + (7 * i + j) % 4000 for j in range(config.prompt_tokens)] for i in range(config.prompts_per_step)]
     sampling = Sampling(1.0, 1.0, 0, config.completion_tokens, 1)
-    for way in ("slot",):  # merged would write into the shared base
-        use(engine, way)
-        syncs = [_timed(engine.sync) for _ in range(6)]
-        runs = []
-        for _ in range(3):
-            began = time.perf_counter()
-            groups = engine.generate(prompts, config.group_size, sampling)
-            tokens = sum(len(sample.token_ids) for group in groups for sample in group)
-            runs.append(tokens / (time.perf_counter() - began))
-        yield {"way": way, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
+    syncs = [_timed(engine.sync) for _ in range(6)]  # through the slot: merged would write into the shared base
+    runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 3)
+    yield {"way": engine.way, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
     stock = TransformersEngine(tokenizer_of(folder))
-    stock.connect(policy)
-    for dtype in ("bf16",):
-        policy.eval()
-        stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))
-        runs = []
-        for _ in range(2):
-            began = time.perf_counter()
-            groups = stock.generate(prompts, config.group_size, sampling)
-            tokens = sum(len(sample.token_ids) for group in groups for sample in group)
-            runs.append(tokens / (time.perf_counter() - began))
-        yield {"stock": f"generate with the adapter, {dtype}", "tokens_per_second": runs, "tokens": tokens}
+    stock.connect(policy.eval())
+    stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))
+    runs, tokens = _speeds(stock, prompts, config.group_size, sampling, 2)
+    yield {"stock": "generate with the adapter, bf16", "tokens_per_second": runs, "tokens": tokens}
+
+
+def _speeds(
+    engine: Any, prompts: list[list[int]], group_size: int, sampling: Sampling, times: int
+) -> tuple[list[float], int]:
+    """Tokens a second of each of so many batches, and the tokens of the last."""
+    speeds, tokens = [], 0
+    for _ in range(times):
+        began = time.perf_counter()
+        groups = engine.generate(prompts, group_size, sampling)
+        tokens = sum(len(sample.token_ids) for group in groups for sample in group)
+        speeds.append(tokens / (time.perf_counter() - began))
+    return speeds, tokens
 
 
 def syncs(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
