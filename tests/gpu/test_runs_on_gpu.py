@@ -1,7 +1,6 @@
 """Whole runs on a GPU: the built-in model learns, however weights, adapter and cache are held."""
 
 import json
-from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -50,8 +49,6 @@ def test_weights_held_once(gpu_home: Settings, gpu: str) -> None:
 
 
 def test_the_kv_cache_sleeps_while_the_trainer_works(gpu_home: Settings, gpu: str) -> None:
-    if tuple(map(int, version("vllm").split(".")[:2])) < (0, 31):
-        pytest.skip("this vLLM cannot give its KV cache back alone")
     _, _, steps = launch(gpu_home, gpu, 3, "--set", "sleep_kv_cache=true")
     assert all(step.memory["update"] < step.memory["rollout"] - 4e9 for step in steps)
 

@@ -14,6 +14,7 @@ from core.worker.engines import nap
 from core.worker.engines.cpu_ops import quicken
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 from core.worker.engines.one_adapter import serve_one_adapter
+from core.worker.engines.rollout_scheduler import Rollout, RolloutScheduler, scheduling
 from core.worker.engines.slot import AdapterSlot, WrittenSlot
 from core.worker.engines.views import Shapes, weight_views
 from core.worker.engines.ways import ReloadedWeights, Way, WrittenWeights
@@ -55,8 +56,14 @@ class VllmEngine:
             logprobs_mode="processed_logprobs",  # of the distribution that was sampled: temperature and cuts included
             disable_log_stats=True,
             trust_remote_code=False,
-            **{**_memory(config, on_cpu), **(_slot(config) if self.way == "slot" else {}), **options},
+            **{
+                **_memory(config, on_cpu),
+                **(_slot(config) if self.way == "slot" else {}),
+                **scheduling(on_cpu),
+                **options,
+            },
         )
+        self._scheduler = self._llm.llm_engine.engine_core.engine_core.scheduler
         # Each partial push would warn about the layers it leaves alone (embeddings and norms carry no adapter).
         logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
         logging.getLogger("vllm.v1.worker.gpu_model_runner").setLevel(logging.ERROR)
@@ -72,12 +79,12 @@ class VllmEngine:
     def connect(self, policy: PeftModel) -> None:
         for way in self._known.values():
             way.connect(policy)
-        if self.way == "slot" and policy.get_base_model().config.to_dict().get("quantization_config"):
+        quantized = policy.get_base_model().config.to_dict().get("quantization_config")
+        if self.way == "slot" and quantized and not self._llm.llm_engine.model_config.quantization:
             self._known["merged"].leave()  # the engine's 16-bit base becomes the one that the trainer computes with
 
     def sync(self) -> None:
         self._way.push()
-        self._llm.reset_prefix_cache()  # it holds keys and values of the weights before
 
     def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
         self._wake()
@@ -87,8 +94,8 @@ class VllmEngine:
         else:
             wanted = [_parameters(sampling, n=group_size, max_tokens=sampling.max_tokens)] * len(prompts)
         with kept_random_state():
+            self._llm.reset_prefix_cache()  # it holds keys and values of the weights before
             # One draw from the global generator for the whole batch; a seed in each request samples row by row.
-            self._llm.reset_prefix_cache()
             seed_everything(sampling.seed)
             outputs = self._llm.generate(
                 [{"prompt_token_ids": ids} for ids in prompts],
@@ -96,7 +103,10 @@ class VllmEngine:
                 use_tqdm=False,
                 lora_request=self._way.request(),
             )
-        samples = [_sample(completion) for output in outputs for completion in output.outputs]
+        if isinstance(self._scheduler, RolloutScheduler):
+            samples = [_kept_sample(rollout) for rollout in self._scheduler.take()]
+        else:
+            samples = [_sample(completion) for output in outputs for completion in output.outputs]
         return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
 
     def rest(self) -> None:
@@ -111,6 +121,7 @@ class VllmEngine:
         return dict(views)
 
     def close(self) -> None:
+        self._wake()
         self._llm.llm_engine.engine_core.shutdown()
 
     def _wake(self) -> None:
@@ -154,3 +165,7 @@ def _sample(completion: Any) -> Sample:
         logprobs=tuple(flat.logprobs[place] for place in flat.start_indices),  # the sampled token's is the first
         finish_reason=completion.finish_reason or "length",
     )
+
+
+def _kept_sample(rollout: Rollout) -> Sample:
+    return Sample(tuple(rollout.token_ids), tuple(rollout.logprobs), rollout.finish_reason)
