@@ -34,7 +34,7 @@ WORK = SETTINGS.home / "proof"
 BUILTIN = SETTINGS.models / "smollm2-135m"
 GPU = detected_gpu().id
 
-ONE, LONGEST_S, LONGEST_TESTS_S = "--one", 200, 560
+ONE, LONGEST_S, LONGEST_TESTS_S = "--one", 300, 560
 OUTCOME = re.compile(r"\b(PASSED|FAILED|SKIPPED|ERROR)\b")
 Task = Callable[[], Iterator[dict[str, Any]]]
 
@@ -128,6 +128,7 @@ REHEARSALS: dict[str, Task] = {
     "try-plan": planner(TINY, [{}, {"rank": 16, "quantization": "nf4"}]),
     "try-sync": of("measure", "syncs", TINY),
     "try-step": of("stock", "ours", TINY),
+    "try-generation": of("measure", "generation", {**TINY, "adapter_sync": "merged"}),
 }
 TASKS: dict[str, Task] = {
     "tests-update": tests("test_update_on_gpu"),
@@ -158,6 +159,7 @@ TASKS: dict[str, Task] = {
          "completion_tokens": 128, "sleep_kv_cache": True},
         [*large_rows(), {"rank": 64, "adapter_sync": "merged"}]),
     "generation-7b": of("measure", "generation", SPEED_7B),
+    "generation-7b-merged": of("measure", "generation", {**SPEED_7B, "adapter_sync": "merged"}),
     "step-stock-1.5b": of("stock", "stock", STEP_1B),
     "step-ours-1.5b": of("stock", "ours", STEP_1B, WHOLE, {}),
     "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, **WHOLE}),

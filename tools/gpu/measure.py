@@ -145,18 +145,24 @@ def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterat
     config = make_config({"recipe": "addition", "adapter_sync": "auto", **common})
     engine, facts = start(config, folder)
     yield {"engine": facts}
-    policy = attach_adapter(share_base(str(folder), engine), config)
+    # Merged weights would be written into a base that is shared.
+    base = share_base(str(folder), engine) if engine.way == "slot" else random_base(folder, config.quantization)
+    policy = attach_adapter(base, config)
     engine.connect(policy)
     prompts = [[5 + (7 * i + j) % 4000 for j in range(config.prompt_tokens)] for i in range(config.prompts_per_step)]
     sampling = Sampling(1.0, 1.0, 0, config.completion_tokens, 1)
-    syncs = [_timed(engine.sync) for _ in range(6)]  # through the slot: merged would write into the shared base
+    syncs = [_timed(engine.sync) for _ in range(6)]
     runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 3)
     yield {"way": engine.way, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
-    stock = TransformersEngine(tokenizer_of(folder))
-    stock.connect(policy.eval())
-    stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))
-    runs, tokens = _speeds(stock, prompts, config.group_size, sampling, 2)
-    yield {"stock": "generate with the adapter, bf16", "tokens_per_second": runs, "tokens": tokens}
+    engine._scheduler._plain = False  # each step planned as vLLM plans it
+    runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 2)
+    yield {"way": engine.way, "planned_by": "vllm", "tokens_per_second": runs, "tokens": tokens}
+    if engine.way == "slot":
+        stock = TransformersEngine(tokenizer_of(folder))
+        stock.connect(policy.eval())
+        stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))
+        runs, tokens = _speeds(stock, prompts, config.group_size, sampling, 2)
+        yield {"stock": "generate with the adapter, bf16", "tokens_per_second": runs, "tokens": tokens}
 
 
 def _speeds(

@@ -11,6 +11,7 @@ from vllm.platforms import current_platform
 from core.budget.constants import CPU_BLOCK_TOKENS
 from core.config import RunConfig
 from core.worker.engines import nap
+from core.worker.engines.adapter_rows import put_rows_below
 from core.worker.engines.cpu_ops import quicken
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 from core.worker.engines.one_adapter import serve_one_adapter
@@ -46,6 +47,8 @@ class VllmEngine:
             self.way, self.reason = ("merged", ON_CPU) if on_cpu else ("slot", ON_GPU)
         if self.way == "slot":
             serve_one_adapter()
+            if not on_cpu:
+                put_rows_below(config.engine_rank)
         self._llm = LLM(
             model=folder,
             dtype="bfloat16",
