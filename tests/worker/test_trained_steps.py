@@ -13,6 +13,7 @@ from core.recipes import get_recipe
 from core.recipes.recipe import Reward
 from core.replay import Plan, replay_step
 from core.runs import Question, Step
+from core.worker import memory
 from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
 from core.worker.training.data import choose_examples
@@ -30,13 +31,15 @@ RECIPE = replace(
 )
 
 
-def train(folder: Path, asked: bool = False, packed: bool = True, **values: Any) -> tuple[list[Step], list[Question]]:
+def train(
+    folder: Path, asked: bool = False, packed: bool = True, kind: type = TransformersEngine, **values: Any
+) -> tuple[list[Step], list[Question]]:
     """(steps, answers) of a short run of a small random model."""
     small = {"group_size": 3, "prompts_per_step": 3, "prompt_tokens": 400, "completion_tokens": 9, "rank": 8}
     config = make_config({"model": "tiny", "recipe": "addition", "steps": 3, "evaluate_every": 2, **small, **values})
     tokenizer = tiny_tokenizer()
     policy = tiny_policy("llama")
-    engine = TransformersEngine(tokenizer)
+    engine = kind(tokenizer)
     engine.connect(policy)
     steps: list[Step] = []
     answers: list[Question] = []
@@ -63,6 +66,25 @@ def train(folder: Path, asked: bool = False, packed: bool = True, **values: Any)
     trainer.train()
     trainer.ask_at_the_end()
     return steps, answers
+
+
+def test_the_update_is_measured_while_the_engine_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    awake, booked = [True], []
+
+    class Napping(TransformersEngine):
+        def generate(self, *args: Any) -> Any:
+            awake[0] = True
+            return super().generate(*args)
+
+        def rest(self) -> None:
+            awake[0] = False
+
+    monkeypatch.setattr(memory, "_peak", lambda asleep_bytes: booked.append(awake[0]) or (9 if awake[0] else 4))
+    steps, _ = train(tmp_path, asked=True, kind=Napping)
+    for step in steps:
+        assert step.memory["update"] == 4
+        assert step.memory["rollout"] == 9
+    assert len(booked) > 3 * len(steps)
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])

@@ -7,6 +7,7 @@ before an engine with one slot starts. Layers that are quantised keep the produc
 """
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -67,9 +68,10 @@ def put_rows_below(rank: int) -> None:
         BaseLinearLayerWithLoRA._apply_sync,
     )
 
-    def create_weights(self: Any, layer: Any, columns: int, widths: list[int], *args: Any, **kwargs: Any) -> None:
-        create(self, layer, columns, widths, *args, **kwargs)
-        make_room(layer, len(widths) * rank)
+    def create_weights(self: Any, layer: Any, *args: Any, **kwargs: Any) -> None:
+        create(self, layer, *args, **kwargs)
+        asked = signature(create).bind(self, layer, *args, **kwargs).arguments
+        make_room(layer, len(asked["output_partition_sizes"]) * rank)
 
     def load_lora_model(self: Any, *args: Any, **kwargs: Any) -> Any:
         model = load(self, *args, **kwargs)

@@ -130,7 +130,8 @@ class PolicyTrainer(GRPOTrainer):
         yield
         self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - began
         self._on_phase("update")
-        self._memory.enter("update")
+        # What an engine holds that goes to rest only now is no part of the update.
+        self._memory.enter("update" if phase == "reward" else "")
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """TRL's own, less its shuffle: that would tear the groups apart which the update packs by their prompt."""
