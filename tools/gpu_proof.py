@@ -128,6 +128,7 @@ REHEARSALS: dict[str, Task] = {
     "try-plan": planner(TINY, [{}, {"rank": 16, "quantization": "nf4"}]),
     "try-sync": of("measure", "syncs", TINY),
     "try-step": of("stock", "ours", TINY),
+    "try-plain": of("stock", "plain", TINY),
     "try-generation": of("measure", "generation", {**TINY, "adapter_sync": "merged"}),
 }
 TASKS: dict[str, Task] = {
@@ -164,6 +165,7 @@ TASKS: dict[str, Task] = {
     "step-ours-1.5b": of("stock", "ours", STEP_1B, WHOLE, {}),
     "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, **WHOLE}),
     "step-ours-1.5b-shared": of("stock", "ours", {**STEP_1B, **ONCE}, WHOLE, {}),
+    "step-plain-1.5b": of("stock", "plain", STEP_1B),
     "step-stock-7b": of("stock", "stock", STEP_7B),
     "step-ours-7b": of("stock", "ours", {**STEP_7B, **ONCE}),
 }  # fmt: skip

@@ -36,6 +36,18 @@ def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], *rows: Mapping[
         torch.cuda.empty_cache()
 
 
+def plain(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same trainer with transformers' generate: what sampling takes of a step without an engine."""
+    from core.worker.engines.transformers import TransformersEngine
+
+    folder = model_folder(str(common["model"]), work, tokenizer)
+    save_random(folder)
+    yield {
+        "who": "grouper, generate in place of vLLM",
+        **_train(TransformersEngine(tokenizer_of(folder)), folder, common),
+    }
+
+
 def _train(engine: Any, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     from core.worker.loading import Loaded
     from core.worker.loading.shared import share_base
@@ -140,12 +152,30 @@ def stock(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[di
             ),
             callbacks=[Clock()],
         )
+        spent = {name: _timed(trainer.vllm_generation, name) for name in ("sync_weights", "generate")}
         trainer.train()
     taken = [after - before for before, after in itertools.pairwise(began)]
     yield {
         "who": "stock TRL, vLLM colocated",
         "step_seconds": taken,
         "median": statistics.median(taken[SETTLED]),
+        "phases": spent,
         "peak": held(),
         "peak_reserved": torch.cuda.max_memory_reserved(),
     }
+
+
+def _timed(owner: Any, name: str) -> list[float]:
+    """Replaces a method by one that notes in this list the seconds of each call."""
+    real, seconds = getattr(owner, name), list[float]()
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return real(*args, **kwargs)
+        finally:
+            torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - began)
+
+    setattr(owner, name, method)
+    return seconds
