@@ -16,6 +16,7 @@ from torch.nn.functional import linear
 from core.worker.engines.one_adapter import SLOT
 
 ROWS = "adapter_rows"  # the attribute of a layer: W and, below it, A of each slice, (out + slices x r, in)
+ORIGINALS: dict[str, Any] = {}  # vLLM's own methods: a second engine in the process replaces them anew
 
 
 @torch.library.custom_op("grouper::linear_with_adapter", mutates_args=())
@@ -62,11 +63,9 @@ def put_rows_below(rank: int) -> None:
 
     if not hasattr(BaseLinearLayerWithLoRA, "_apply_sync"):
         return
-    create, load, apply = (
-        UnquantizedLinearMethod.create_weights,
-        LoRAModelRunnerMixin.load_lora_model,
-        BaseLinearLayerWithLoRA._apply_sync,
-    )
+    create = ORIGINALS.setdefault("create_weights", UnquantizedLinearMethod.create_weights)
+    load = ORIGINALS.setdefault("load_lora_model", LoRAModelRunnerMixin.load_lora_model)
+    apply = ORIGINALS.setdefault("_apply_sync", BaseLinearLayerWithLoRA._apply_sync)
 
     def create_weights(self: Any, layer: Any, *args: Any, **kwargs: Any) -> None:
         create(self, layer, *args, **kwargs)
@@ -91,7 +90,7 @@ def put_rows_below(rank: int) -> None:
 
 
 def make_room(layer: Any, count: int) -> None:
-    """So many rows of zeros below a new layer's weights, and as many zeros behind its bias once it has one."""
+    """So many rows of zeros below a new layer's weights."""
     out, columns = layer.weight.shape
     rows = layer.weight.data.new_zeros(out + count, columns)
     layer.weight.data = rows[:out]
@@ -99,7 +98,7 @@ def make_room(layer: Any, count: int) -> None:
 
 
 def move_in(module: Any) -> None:
-    """A of each slice in those rows, where weights and room are still as they were made."""
+    """A of each slice in those rows, zeros behind the bias; where weights and room are still as they were made."""
     base = module.base_layer
     rows, stacked = base.__dict__.get(ROWS), module.lora_a_stacked
     if rows is None or base.weight.data_ptr() != rows.data_ptr():
@@ -111,8 +110,9 @@ def move_in(module: Any) -> None:
         rows[out + n * rank : out + (n + 1) * rank].view(1, 1, rank, -1) for n in range(slices)
     )
     setattr(module, ROWS, rows)
-    bias = base.bias
-    module.adapter_bias = None if bias is None else torch.cat([bias.data, bias.new_zeros(slices * rank)])
+    if base.bias is not None:
+        module.adapter_bias = torch.cat([base.bias.data, base.bias.data.new_zeros(slices * rank)])
+        base.bias.data = module.adapter_bias[:out]
 
 
 def product(module: Any, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
