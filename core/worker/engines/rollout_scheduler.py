@@ -13,7 +13,7 @@ from typing import Any
 
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.output import SchedulerOutput
-from vllm.v1.core.sched.scheduler import PauseState, Scheduler
+from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.kv_cache_interface import FullAttentionSpec
 from vllm.v1.request import Request, RequestStatus
 
@@ -83,7 +83,7 @@ class RolloutScheduler(Scheduler):
         waiting = self.get_num_unfinished_requests() > len(self.running)
         if (waiting and len(self.running) < self.max_num_running_reqs) or not self._plain:
             return []
-        if self._pause_state != PauseState.UNPAUSED or self.reset_preempted_req_ids:
+        if self._pause_state.name != "UNPAUSED" or self.reset_preempted_req_ids:
             return []
         growing, opening = [], 0
         for request in self.running:
