@@ -1,5 +1,6 @@
-"""What the processor of this machine can do, as the operating system tells it. The planner and the worker both ask here,
-so that a plan and its run cannot disagree.
+"""What this machine's processor can do, as the operating system tells it.
+
+The planner and the worker both ask here, so that a plan and its run cannot disagree.
 """
 
 import functools
@@ -7,7 +8,7 @@ import re
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# Instructions that multiply bf16 numbers: Intel's (servers since Sapphire Rapids), Intel's and AMD's (since Zen 4), Arm's.
+# Linux's names for instructions that multiply bf16 numbers: of Intel's servers, of these and AMD since Zen 4, of Arm.
 BF16_PRODUCTS = {"amx_bf16", "avx512_bf16", "bf16"}
 
 
@@ -26,6 +27,6 @@ def multiplies_bf16(cpuinfo: Path = CPUINFO) -> bool:
 
 
 def flags(cpuinfo: str) -> set[str]:
-    """The instruction sets in Linux's /proc/cpuinfo, by its own names; Intel and AMD call the line flags, Arm Features."""
+    """The instruction sets that Linux's /proc/cpuinfo lists: as flags for Intel and AMD, as Features for Arm."""
     line = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
     return set(line[1].split()) if line else set()

@@ -30,7 +30,7 @@ class Batch:
     trains_mlp     whether the MLP carries an adapter
     fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers
     autocast_copy  bytes of autocast's bf16 copy of an fp32 adapter, alive until the forward pass ends
-    width          bytes of a number that is computed with: 2 in bf16, which all figures here were measured in, 4 in fp32
+    width          bytes of a number that is computed with: 2 in bf16, in which the figures were measured, 4 in fp32
     """
 
     tokens: int
