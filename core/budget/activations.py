@@ -107,13 +107,15 @@ def kept_per_token(geometry: Geometry, batch: Batch) -> int:
     h, layers = geometry.hidden_size, geometry.num_hidden_layers
     if batch.recomputed:
         return batch.scaled(layers * c.CHECKPOINT_H * h)
-    common = (c.SAVED_H + c.SAVED_FP32_H * batch.fp32_inputs) * h + _attention(geometry, batch)
-    common += c.SAVED_EXTRA_NORM_H * (geometry.norms_per_layer - 2) * h + c.MASK_LAYER * batch.mask_columns
+    norms = (c.SAVED_NORM_H + c.SAVED_EXTRA_NORM_H * (geometry.norms_per_layer - 2)) * h
+    common = (c.SAVED_H - c.SAVED_NORM_H + c.SAVED_FP32_H * batch.fp32_inputs) * h
+    common += _attention(geometry, batch) + c.MASK_LAYER * batch.mask_columns
     dense = (c.SAVED_I + c.SAVED_LORA_I * batch.trains_mlp) * geometry.intermediate_size
     dense += c.SAVED_LORA_H * batch.trains_mlp * h
     routed = c.EXPERT_SAVED_I * geometry.moe_intermediate_size + c.EXPERT_SAVED_H * h
     sparse = geometry.num_experts_per_tok * routed
-    return batch.scaled(layers * common + geometry.dense_layers * dense + geometry.sparse_layers * sparse)
+    rest = layers * common + geometry.dense_layers * dense + geometry.sparse_layers * sparse
+    return layers * norms + batch.scaled(rest)
 
 
 def in_flight_per_token(geometry: Geometry, batch: Batch) -> int:

@@ -168,7 +168,7 @@ def _after(update: Phase, of: Phase) -> Phase:
 def _margin(gpu: GpuProfile, moving: int) -> Line:
     """What the process takes besides its tensors."""
     if gpu.kind == "cpu":
-        fixed, share = c.PROCESS_BYTES, c.CPU_FRAGMENTATION
+        fixed, share = c.PROCESS_BYTES, c.CPU_FRAGMENTATION if gpu.bf16 else c.CPU_FP32_FRAGMENTATION
         process, source = f"Python with torch and vLLM {fixed / MIB:,.0f} MiB", "measured on Linux with glibc"
     else:
         fixed, share = c.DRIVER_BYTES + c.CONTEXT_BYTES, c.FRAGMENTATION

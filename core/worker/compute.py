@@ -8,7 +8,7 @@ NAMES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16, but float32 on a CPU that cannot multiply bf16 numbers; the adapter is trained in fp32 everywhere."""
+    """bfloat16, but float32 on a CPU that has no instructions for products of bf16 numbers."""
     return torch.bfloat16 if device.type != "cpu" or multiplies_bf16() else torch.float32
 
 
