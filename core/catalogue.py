@@ -17,6 +17,7 @@ from typing import Any, Literal
 import psutil
 
 from core.errors import NotFound
+from core.host import multiplies_bf16
 from core.units import MIB
 
 DATA_DIR = Path(__file__).resolve().parent.parent / "data"
@@ -52,6 +53,11 @@ class GpuProfile:
     @property
     def names(self) -> tuple[str, ...]:
         return (self.id, *self.aliases)
+
+    @property
+    def dtype(self) -> Literal["bf16", "fp32"]:
+        """What a run computes in and holds weights, keys and values in; a GPU without bf16 emulates it."""
+        return "fp32" if self.kind == "cpu" and not self.bf16 else "bf16"
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,7 @@ def host_memory_bytes(limits: Iterable[Path] = CGROUP_LIMITS) -> int:
 
 
 def _gpu_profile(row: dict[str, Any]) -> GpuProfile:
-    facts = dict(row)
+    facts = dict(row) if "bf16" in row else {**row, "bf16": multiplies_bf16()}
     memory_bytes = facts.pop("memory_mib") * MIB if "memory_mib" in facts else host_memory_bytes()
     return GpuProfile(**{**facts, "aliases": tuple(facts.get("aliases", ())), "memory_bytes": memory_bytes})
 

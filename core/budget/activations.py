@@ -11,6 +11,8 @@ from core.budget import constants as c
 from core.budget.geometry import Geometry
 from core.budget.lines import Line
 from core.budget.setting import Setting, pack_budget
+from core.budget.weights import WIDTHS
+from core.catalogue import GpuProfile
 from core.units import MIB
 
 MEASURED = "measured on an H100 (core/budget/constants.py)"
@@ -28,6 +30,7 @@ class Batch:
     trains_mlp     whether the MLP carries an adapter
     fp32_inputs    whether PEFT copies layer inputs to fp32: fp32 adapters on 16-bit linear layers
     autocast_copy  bytes of autocast's bf16 copy of an fp32 adapter, alive until the forward pass ends
+    width          bytes of a number that is computed with: 2 in bf16, in which the figures were measured, 4 in fp32
     """
 
     tokens: int
@@ -41,11 +44,17 @@ class Batch:
     head: str
     chunk_tokens: int = c.CHUNK_TOKENS
     logit_bytes: int = c.PLAIN_LOGIT
+    width: int = c.BF16
+
+    def scaled(self, nbytes: int) -> int:
+        """Bytes measured in bf16, in the type computed with."""
+        return nbytes * self.width // c.BF16
 
 
-def batch_of(geometry: Geometry, setting: Setting, adapter_count: int, on_cpu: bool = False) -> Batch:
+def batch_of(geometry: Geometry, gpu: GpuProfile, setting: Setting, adapter_count: int) -> Batch:
     """The largest batch that this setting makes."""
-    fp32 = setting.adapter_dtype == "fp32"
+    on_cpu, width = gpu.kind == "cpu", WIDTHS[gpu.dtype]
+    fp32 = setting.adapter_dtype == "fp32" and width == c.BF16
     return Batch(
         tokens=setting.batch_tokens,
         worked_tokens=setting.pack_tokens(pack_budget(geometry.hidden_size, on_cpu)),
@@ -57,12 +66,13 @@ def batch_of(geometry: Geometry, setting: Setting, adapter_count: int, on_cpu: b
         autocast_copy=adapter_count * c.AUTOCAST_COPY if fp32 else 0,
         head=setting.head,
         chunk_tokens=c.CPU_CHUNK_TOKENS if on_cpu else c.CHUNK_TOKENS,
+        width=width,
     )
 
 
 def forward_lines(geometry: Geometry, batch: Batch) -> tuple[Line, Line]:
     """(activations, head) at the end of the forward pass, when the head works on every scored token."""
-    norm = c.FINAL_NORM_H * geometry.hidden_size * batch.tokens
+    norm = (c.FINAL_NORM_H - c.BF16 + batch.width) * geometry.hidden_size * batch.tokens
     formula = f"{_kept_in_words(geometry, batch)} + final norm {norm / MIB:,.0f} MiB"
     if batch.autocast_copy:
         formula += f" + autocast's copy of the adapter {batch.autocast_copy / MIB:,.0f} MiB"
@@ -96,21 +106,23 @@ def kept_per_token(geometry: Geometry, batch: Batch) -> int:
     """Bytes a token that all layers together keep for the backward pass."""
     h, layers = geometry.hidden_size, geometry.num_hidden_layers
     if batch.recomputed:
-        return layers * c.CHECKPOINT_H * h
-    common = (c.SAVED_H + c.SAVED_FP32_H * batch.fp32_inputs) * h + _attention(geometry, batch)
-    common += c.SAVED_EXTRA_NORM_H * (geometry.norms_per_layer - 2) * h + c.MASK_LAYER * batch.mask_columns
+        return batch.scaled(layers * c.CHECKPOINT_H * h)
+    norms = (c.SAVED_NORM_H + c.SAVED_EXTRA_NORM_H * (geometry.norms_per_layer - 2)) * h
+    common = (c.SAVED_H - c.SAVED_NORM_H + c.SAVED_FP32_H * batch.fp32_inputs) * h
+    common += _attention(geometry, batch) + c.MASK_LAYER * batch.mask_columns
     dense = (c.SAVED_I + c.SAVED_LORA_I * batch.trains_mlp) * geometry.intermediate_size
     dense += c.SAVED_LORA_H * batch.trains_mlp * h
     routed = c.EXPERT_SAVED_I * geometry.moe_intermediate_size + c.EXPERT_SAVED_H * h
     sparse = geometry.num_experts_per_tok * routed
-    return layers * common + geometry.dense_layers * dense + geometry.sparse_layers * sparse
+    rest = layers * common + geometry.dense_layers * dense + geometry.sparse_layers * sparse
+    return layers * norms + batch.scaled(rest)
 
 
 def in_flight_per_token(geometry: Geometry, batch: Batch) -> int:
     """Bytes a token that the backward pass adds at its worst moment, in one layer."""
     h = geometry.hidden_size
     if not batch.recomputed:
-        return c.UNROLLED_I * geometry.active_width + c.UNROLLED_H * h
+        return batch.scaled(c.UNROLLED_I * geometry.active_width + c.UNROLLED_H * h)
     fp32_mlp = batch.fp32_inputs and batch.trains_mlp
     dense = (c.WORKING_I + c.WORKING_FP32_I * fp32_mlp) * geometry.intermediate_size
     dense += (c.WORKING_H + c.WORKING_FP32_H * fp32_mlp) * h
@@ -118,7 +130,7 @@ def in_flight_per_token(geometry: Geometry, batch: Batch) -> int:
     sparse = geometry.num_experts_per_tok * routed + c.SPARSE_WORKING_H * h
     mlp = max(dense if geometry.dense_layers else 0, sparse if geometry.sparse_layers else 0)
     norms = c.WORKING_EXTRA_NORM_H * (geometry.norms_per_layer - 2) * h
-    return mlp + norms + _attention(geometry, batch) + c.MASK_LAYER * batch.mask_columns
+    return batch.scaled(mlp + norms + _attention(geometry, batch) + c.MASK_LAYER * batch.mask_columns)
 
 
 def head(geometry: Geometry, batch: Batch) -> Line:
@@ -151,6 +163,6 @@ def _attention(geometry: Geometry, batch: Batch) -> int:
 def _kept_in_words(geometry: Geometry, batch: Batch) -> str:
     layers, mask = geometry.num_hidden_layers, " + mask" if batch.mask_columns else ""
     if batch.recomputed:
-        return f"{batch.tokens:,} tokens x {layers} layers x {geometry.hidden_size:,} x {c.CHECKPOINT_H} bytes{mask}"
+        return f"{batch.tokens:,} tokens x {layers} layers x {geometry.hidden_size:,} x {batch.width} bytes{mask}"
     each = kept_per_token(geometry, batch)
     return f"{batch.tokens:,} tokens x {each:,} bytes kept in {layers} layers{mask}"

@@ -34,6 +34,7 @@ WORKING_EXTRA_NORM_H = 5  # more for each norm beyond two in a layer (Gemma)
 SAVED_I = 6
 SAVED_LORA_I = 2  # more when down_proj carries an adapter: its input is needed again
 SAVED_H = 10
+SAVED_NORM_H = 8  # of these, the inputs of a layer's two norms, which are fp32 whatever the rest is computed in
 SAVED_LORA_H = 2  # more when the MLP carries an adapter
 SAVED_FP32_H = 6  # more for fp32 copies, as above
 SAVED_EXTRA_NORM_H = 4
@@ -100,6 +101,9 @@ FRAGMENTATION = 0.06
 # glibc keeps what a CPU run frees: SmolLM2 135M peaked at 1.6 to 1.9 times what was alive, over batches of 800 to
 # 8000 tokens. With MALLOC_MMAP_THRESHOLD_=131072 it gave everything back (1.0 to 1.1 times) at a third of the speed.
 CPU_FRAGMENTATION = 0.8
+# In fp32, without autocast's copies, it is 1.4 times where answers are half as long as they may be (a demo of rank 8,
+# 16 or 64) and 1.7 to 1.8 times at full length; what lies between is within 6 % of the whole process either way.
+CPU_FP32_FRAGMENTATION = 0.6
 
 # --- for comparing with published figures, which are what torch's allocator counts -----------------------------------
 CUBLAS_BYTES = 2 * 8.125 * MIB  # one workspace each for the forward and the backward thread (Ampere)

@@ -7,35 +7,37 @@ from core.budget.geometry import Geometry
 from core.budget.kv_cache import KvCache, kv_bytes_for, kv_cache
 from core.budget.lines import Line
 from core.budget.setting import Setting
-from core.budget.weights import base_weights
+from core.budget.weights import WIDTHS, base_weights
 from core.catalogue import GpuProfile
 from core.units import GIB, MIB, gib
 
 VLLM = "vLLM 0.31"
 
 
-def engine_weights(geometry: Geometry, setting: Setting) -> Line:
+def engine_weights(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Line:
     """The engine's own copy of the base weights; empty where it shares the trainer's."""
     if setting.share_weights:
         return Line("engine weights", 0, "shared with the trainer")
-    return base_weights(geometry, setting.engine_dtype, "engine weights")
+    return _weights(geometry, gpu, setting)
 
 
-def adapter_slots(geometry: Geometry, setting: Setting) -> Line:
+def adapter_slots(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Line:
     """Room the engine keeps for one adapter: matrices for every linear layer, and for some models the embeddings."""
     if setting.adapter_sync == "merged":
         return Line("adapter slots", 0, "no slot: the engine gets merged weights")
     sides = sum((p.inputs + p.outputs) * p.count for p in geometry.projections)
     if geometry.model_type in c.EMBEDDING_SLOT_TYPES:
         sides += 2 * (geometry.vocab_size + geometry.hidden_size)
-    formula = f"1 slot x rank {setting.engine_rank} x {sides:,} inputs and outputs of all modules x {c.BF16} bytes"
-    return Line("adapter slots", setting.engine_rank * sides * c.BF16, formula, VLLM)
+    width = WIDTHS[gpu.dtype]
+    formula = f"1 slot x rank {setting.engine_rank} x {sides:,} inputs and outputs of all modules x {width} bytes"
+    return Line("adapter slots", setting.engine_rank * sides * width, formula, VLLM)
 
 
 def engine_overhead(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Line:
     """The most the engine needs besides weights and KV cache: its profiling run, CUDA graphs, what torch cannot see."""
     tokens, sequences = batched_tokens(gpu, setting), setting.engine_sequences
-    prompts = tokens * (c.PROFILE_I * geometry.active_width + c.PROFILE_H * geometry.hidden_size)
+    each = c.PROFILE_I * geometry.active_width + c.PROFILE_H * geometry.hidden_size
+    prompts = tokens * each * WIDTHS[gpu.dtype] // c.BF16
     sampler = round(c.SAMPLER_LOGIT * sequences * geometry.vocab_size) + c.SAMPLER_BYTES
     formula = (
         f"the larger of a batch of {tokens:,} prompt tokens ({prompts / MIB:,.0f} MiB)"
@@ -71,6 +73,7 @@ def engine_kv_cache(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> tu
         block_tokens=block_tokens(gpu),
         sequence_tokens=setting.sequence_tokens,
         in_flight_tokens=in_flight_tokens(gpu, setting),
+        element_bytes=WIDTHS[gpu.dtype],
     )
     return cache, Line("KV cache", cache.bytes, f"{formula}: {cache.blocks:,} blocks, {cache.tokens:,} tokens", VLLM)
 
@@ -83,6 +86,7 @@ def step_kv_bytes(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> int:
         block_tokens=block_tokens(gpu),
         sequence_tokens=setting.sequence_tokens,
         in_flight_tokens=in_flight_tokens(gpu, setting),
+        element_bytes=WIDTHS[gpu.dtype],
     )
 
 
@@ -103,8 +107,14 @@ def in_flight_tokens(gpu: GpuProfile, setting: Setting) -> int:
 
 def non_kv_bytes(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> int:
     """Everything of the engine's but the KV cache. Shared weights count: the engine is the one that loads them."""
-    weights = base_weights(geometry, setting.engine_dtype).bytes
-    return weights + engine_overhead(geometry, gpu, setting).bytes + adapter_slots(geometry, setting).bytes
+    parts = (part(geometry, gpu, setting) for part in (_weights, engine_overhead, adapter_slots))
+    return sum(line.bytes for line in parts)
+
+
+def _weights(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Line:
+    """In the type set, where bf16 stands for what the device computes in."""
+    storage = gpu.dtype if setting.engine_dtype == "bf16" else setting.engine_dtype
+    return base_weights(geometry, storage, "engine weights", rest=gpu.dtype)
 
 
 def _kv_bytes(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> tuple[int, str]:

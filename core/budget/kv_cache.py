@@ -56,7 +56,7 @@ def kv_cache(
     sequence_tokens   the engine's max_model_len
     in_flight_tokens  tokens that may be scheduled and not yet settled: max_num_batched_tokens, twice that where
                       scheduling is asynchronous (GPU)
-    element_bytes     of one cached number: 2 in bf16, 1 in fp8
+    element_bytes     of one cached number: 2 in bf16, 4 in fp32, 1 in fp8
     """
     block_bytes = kv_block_bytes(geometry, block_tokens, element_bytes)
     blocks = max(0, nbytes) // block_bytes
@@ -84,11 +84,17 @@ def kv_block_bytes(geometry: Geometry, block_tokens: int, element_bytes: int = 2
 
 
 def kv_bytes_for(
-    geometry: Geometry, sequences: int, *, block_tokens: int, sequence_tokens: int, in_flight_tokens: int
+    geometry: Geometry,
+    sequences: int,
+    *,
+    block_tokens: int,
+    sequence_tokens: int,
+    in_flight_tokens: int,
+    element_bytes: int = 2,
 ) -> int:
     """Bytes of KV cache that hold this many sequences of full length, and the block that vLLM keeps back."""
     per_sequence = _blocks_per_sequence(geometry, block_tokens, sequence_tokens, in_flight_tokens)
-    return (sequences * per_sequence + 1) * kv_block_bytes(geometry, block_tokens)
+    return (sequences * per_sequence + 1) * kv_block_bytes(geometry, block_tokens, element_bytes)
 
 
 def _groups(geometry: Geometry) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from core.budget.geometry import Geometry
 from core.budget.kv_cache import KvCache
 from core.budget.lines import Line, Phase, busiest, phase
 from core.budget.setting import Setting
-from core.budget.weights import adapter, adapter_parameters, base_weights, gradients, optimizer_states
+from core.budget.weights import WIDTHS, adapter, adapter_parameters, base_weights, gradients, optimizer_states
 from core.catalogue import GpuProfile
 from core.errors import InvalidInput
 from core.units import MIB, gib
@@ -107,16 +107,16 @@ def plan(
     count = adapter_parameters(geometry, setting.rank, setting.target_modules)
     states, trained = optimizer_states(count, setting), adapter(count, setting)
     cache, kv_line = _kv_cache(geometry, gpu, setting)
-    weights = [base_weights(geometry, "nf4" if setting.quantization == "nf4" else "bf16")]
+    weights = [base_weights(geometry, "nf4" if setting.quantization == "nf4" else gpu.dtype, rest=gpu.dtype)]
     if setting.fast_inference:
-        weights += [engine_weights(geometry, setting), engine_overhead(geometry, gpu, setting)]
-        weights += [adapter_slots(geometry, setting)]
+        weights += [engine_weights(geometry, gpu, setting), engine_overhead(geometry, gpu, setting)]
+        weights += [adapter_slots(geometry, gpu, setting)]
     awake = [*weights, kv_line]
     asleep = setting.kv_asleep_in_update or not setting.fast_inference
     updating = [*(weights if asleep else awake), trained, states]
     update = busiest("update", _update(geometry, gpu, setting, updating, count))
     rollout = _phase("rollout", gpu, [*awake, trained, states])
-    sync = _phase("sync", gpu, [*awake, _synced(geometry, setting, trained), states])
+    sync = _phase("sync", gpu, [*awake, _synced(geometry, gpu, setting, trained), states])
     if gpu.kind == "cpu":
         rollout, sync = _after(update, rollout), _after(update, sync)
     phases = (_phase("load", gpu, [*awake, trained]), rollout, sync, update)
@@ -144,7 +144,7 @@ def _update(
     geometry: Geometry, gpu: GpuProfile, setting: Setting, held: list[Line], count: int
 ) -> tuple[Phase, Phase, Phase]:
     """The three steps of the update. Gradients of earlier micro-batches are there while the next one runs forward."""
-    grads, batch = gradients(count, setting), batch_of(geometry, setting, count, on_cpu=gpu.kind == "cpu")
+    grads, batch = gradients(count, setting), batch_of(geometry, gpu, setting, count)
     earlier = [grads] if setting.micro_batch < setting.completions_per_step else []
     return (
         _phase("forward", gpu, [*held, *earlier, *forward_lines(geometry, batch)]),
@@ -168,7 +168,7 @@ def _after(update: Phase, of: Phase) -> Phase:
 def _margin(gpu: GpuProfile, moving: int) -> Line:
     """What the process takes besides its tensors."""
     if gpu.kind == "cpu":
-        fixed, share = c.PROCESS_BYTES, c.CPU_FRAGMENTATION
+        fixed, share = c.PROCESS_BYTES, c.CPU_FRAGMENTATION if gpu.bf16 else c.CPU_FP32_FRAGMENTATION
         process, source = f"Python with torch and vLLM {fixed / MIB:,.0f} MiB", "measured on Linux with glibc"
     else:
         fixed, share = c.DRIVER_BYTES + c.CONTEXT_BYTES, c.FRAGMENTATION
@@ -179,16 +179,16 @@ def _margin(gpu: GpuProfile, moving: int) -> Line:
     return Line("margin", fixed + spare, formula, source)
 
 
-def _synced(geometry: Geometry, setting: Setting, trained: Line) -> Line:
-    """The adapter while it is handed over: a copy in bf16, or the largest matrix merged in fp32 and cast."""
+def _synced(geometry: Geometry, gpu: GpuProfile, setting: Setting, trained: Line) -> Line:
+    """The adapter while it is handed over: a copy for the engine, or the largest matrix merged in fp32 and cast."""
     if not setting.fast_inference:
         return trained
     if setting.adapter_sync == "lora":
-        width = c.FP32 if setting.adapter_dtype == "fp32" else c.BF16
-        copy = trained.bytes // width * c.BF16
-        return Line("adapter", trained.bytes + copy, f"{trained.formula} + a bf16 copy for the engine", trained.source)
+        copy = trained.bytes // WIDTHS[setting.adapter_dtype] * WIDTHS[gpu.dtype]
+        formula = f"{trained.formula} + a {gpu.dtype} copy for the engine"
+        return Line("adapter", trained.bytes + copy, formula, trained.source)
     largest = max(p.inputs * p.outputs for p in geometry.projections)
-    merged = largest * (2 * c.FP32 + c.BF16)
+    merged = largest * (2 * c.FP32 + WIDTHS[gpu.dtype])
     formula = f"{trained.formula} + one matrix of {largest:,} weights merged in fp32 ({merged / MIB:,.0f} MiB)"
     return Line("adapter", trained.bytes + merged, formula, trained.source)
 
@@ -197,7 +197,7 @@ def _kv_cache(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> tuple[Kv
     if setting.fast_inference:
         return engine_kv_cache(geometry, gpu, setting)
     sequences, tokens = setting.completions_per_step, setting.sequence_tokens
-    each = 2 * geometry.kv_size * c.BF16 * geometry.num_hidden_layers
+    each = 2 * geometry.kv_size * WIDTHS[gpu.dtype] * geometry.num_hidden_layers
     # Each new token is appended by copying one layer's cache, so one layer exists twice.
     nbytes = sequences * tokens * (each + each // geometry.num_hidden_layers)
     formula = f"{sequences} sequences x {tokens:,} tokens x {each:,} bytes + one layer twice"

@@ -6,15 +6,18 @@ from core.budget.lines import Line
 from core.budget.setting import Setting
 
 WIDTHS = {"fp32": FP32, "bf16": BF16}
-# 4-bit and 8-bit storage holds the linear layers of the decoder; the rest stays in 16 bits.
+# 4-bit and 8-bit storage holds the linear layers of the decoder; the rest stays in what the device computes in.
 LINEAR_BYTES = {"nf4": NF4, "nf4-dq": NF4, "nf4-single": NF4_SINGLE, "fp8": FP8}
 
 
-def base_weights(geometry: Geometry, storage: str, name: str = "base weights", packed_experts: bool = True) -> Line:
+def base_weights(
+    geometry: Geometry, storage: str, name: str = "base weights", packed_experts: bool = True, rest: str = "bf16"
+) -> Line:
     """Base weights in one of "bf16", "fp32", "nf4", "fp8".
 
     packed_experts  a mixture's experts are one tensor a layer, as transformers 5 stores them; the 4-bit quantiser
                     replaces linear layers only and leaves such tensors in 16 bits
+    rest            type of what 4-bit and 8-bit storage leaves as it is: "bf16" or "fp32"
     """
     if storage in WIDTHS:
         width = WIDTHS[storage]
@@ -26,13 +29,13 @@ def base_weights(geometry: Geometry, storage: str, name: str = "base weights", p
         )
     kept = geometry.expert_parameters if packed_experts and storage.startswith("nf4") else 0
     linear = geometry.linear_parameters - kept
-    rest = geometry.parameters - linear
+    others = geometry.parameters - linear
     each = LINEAR_BYTES[storage]
     experts = ", packed experts among them" if kept else ""
     return Line(
         name,
-        round(linear * each) + rest * BF16,
-        f"{linear:,} linear weights x {each:.4g} bytes ({storage}) + {rest:,} others x {BF16} bytes{experts}",
+        round(linear * each) + others * WIDTHS[rest],
+        f"{linear:,} linear weights x {each:.4g} bytes ({storage}) + {others:,} others x {WIDTHS[rest]} bytes{experts}",
         "Dettmers et al. 2023, bitsandbytes" if storage.startswith("nf4") else "vLLM online quantisation",
     )
 

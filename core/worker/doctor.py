@@ -148,8 +148,11 @@ def try_packing_here(bench: Bench) -> Finding:
 
 
 def try_update(bench: Bench) -> Finding:
+    from core.worker.compute import NAMES, compute_dtype
+
+    kind = NAMES[compute_dtype(bench.made["device"])]
     seconds = _one_step(bench, bench.made["policy"])
-    return "ok", f"One step of {GROUP} completions took {duration(seconds)} in bf16.", "", {"step_seconds": seconds}
+    return "ok", f"One step of {GROUP} completions took {duration(seconds)} in {kind}.", "", {"step_seconds": seconds}
 
 
 def try_nf4(bench: Bench) -> Finding:
@@ -166,6 +169,7 @@ def _one_step(bench: Bench, policy: Any) -> float:
     import torch
 
     from core.errors import RunError
+    from core.worker.compute import autocast
     from core.worker.training.forward import score_groups
     from core.worker.training.packing import PackedGroup
 
@@ -175,7 +179,7 @@ def _one_step(bench: Bench, policy: Any) -> float:
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4)
     policy.train()
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device):
         logprobs, _ = score_groups(policy.get_base_model(), [group], temperature=1.0)
     loss: Any = -logprobs.mean()
     loss.backward()

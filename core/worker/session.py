@@ -16,6 +16,7 @@ from core.store import Database, browsing, lifecycle, recording
 from core.worker.base_watch import BaseWatch
 from core.worker.book import RunBook
 from core.worker.checkpoints import Found
+from core.worker.compute import compute_notice
 from core.worker.loading import Loaded, Progress, load_policy
 from core.worker.loading.estimate import expected_seconds
 from core.worker.proof import PROBE_PROMPTS, prove_live
@@ -118,12 +119,17 @@ def _open_record(
         notices += [f"Not everything is as it was at the checkpoint: {', '.join(changed)}."] * bool(changed)
     for notice in notices:
         log.warning(notice)
+    computing = compute_notice(loaded.policy.device)
+    if computing:
+        log.info(computing)
     with database.writing() as connection:
         lifecycle.update(connection, run.id, engine=loaded.engine.name)
         lifecycle.choose_sync(connection, run.id, SyncChoice(loaded.engine.way, reason=loaded.engine.reason))
         lifecycle.note(connection, run.id, packed=exactness.packed, packing=exactness.reason, fingerprints=prints)
         lifecycle.note(connection, run.id, base_weights=prints["base weights"], base_weights_checked=found.step)
         lifecycle.add_event(connection, run.id, "note" if exactness.packed else "warning", exactness.reason, "worker")
+        if computing:
+            lifecycle.add_event(connection, run.id, "note", computing, "worker")
         for notice in notices:
             lifecycle.add_event(connection, run.id, "warning", notice, "worker")
         if run.attempt > 1:

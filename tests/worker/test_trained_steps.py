@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_support import tiny_policy, tiny_tokenizer
+import torch
+from tiny_support import tiny_model, tiny_policy, tiny_tokenizer
 
 from core.config import make_config
 from core.recipes import get_recipe
@@ -14,13 +15,16 @@ from core.recipes.recipe import Reward
 from core.replay import Plan, replay_step
 from core.runs import Question, Step
 from core.worker import memory
+from core.worker.compute import compute_dtype
 from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
+from core.worker.loading.weights import attach_adapter, load_base
 from core.worker.training.data import choose_examples
 from core.worker.training.evaluation import PROMPTS, Evaluation, choose, text_of
 from core.worker.training.stepping import SampledStep
 from core.worker.training.trainer import PolicyTrainer
 
+CPU = torch.device("cpu")
 # What random bytes earn differs from text to text.
 RECIPE = replace(
     get_recipe("addition"),
@@ -32,13 +36,18 @@ RECIPE = replace(
 
 
 def train(
-    folder: Path, asked: bool = False, packed: bool = True, kind: type = TransformersEngine, **values: Any
+    folder: Path,
+    asked: bool = False,
+    packed: bool = True,
+    policy: Any = None,
+    kind: type = TransformersEngine,
+    **values: Any,
 ) -> tuple[list[Step], list[Question]]:
-    """(steps, answers) of a short run of a small random model."""
+    """(steps, answers) of a short run of a small random model, or of this `policy`."""
     small = {"group_size": 3, "prompts_per_step": 3, "prompt_tokens": 400, "completion_tokens": 9, "rank": 8}
     config = make_config({"model": "tiny", "recipe": "addition", "steps": 3, "evaluate_every": 2, **small, **values})
     tokenizer = tiny_tokenizer()
-    policy = tiny_policy("llama")
+    policy = policy or tiny_policy("llama")
     engine = kind(tokenizer)
     engine.connect(policy)
     steps: list[Step] = []
@@ -168,3 +177,17 @@ def test_a_run_is_asked_what_it_does_not_train_on(name: str) -> None:
     asked = Evaluation(recipe, config, tokenizer).asked
     assert len(asked) == PROMPTS
     assert not trained & {text_of(example) for example in asked}
+
+
+def test_beside_four_bits_the_adapter_is_in_fp32_where_products_are(tmp_path: Path) -> None:
+    tiny_model("llama").save_pretrained(tmp_path / "tiny")
+    config = make_config({"model": "tiny", "recipe": "addition", "gpu": "cpu", "quantization": "nf4", "rank": 8})
+    policy = attach_adapter(load_base(str(tmp_path / "tiny"), config, CPU), config)
+    fresh = {name: value.clone() for name, value in policy.named_parameters() if "lora_A" in name}
+    steps, _ = train(tmp_path, policy=policy, steps=1, learning_rate=1e-12)
+    assert steps[0].metrics["groups_updated"] == 3
+    trained = dict(policy.named_parameters())
+    assert {trained[name].dtype for name in fresh} == {compute_dtype(CPU)}
+    if compute_dtype(CPU) == torch.float32:
+        for name, value in fresh.items():  # not rounded on the way
+            torch.testing.assert_close(trained[name], value, rtol=0, atol=1e-6)

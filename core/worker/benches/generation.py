@@ -1,7 +1,7 @@
 """`python -m core.worker.benches.generation REPEATS`: this engine and HF generate on the same prompts and lengths.
 
-stock_best is generate on the policy under bf16 autocast, stock_default the same in fp32; both compute a finished row
-until the longest is done, as generate does.
+stock_best is generate on the policy under autocast in what the processor is fastest in (bf16; fp32 where it has none),
+stock_default the same in fp32; both compute a finished row until the longest is done, as generate does.
 """
 
 import copy
@@ -28,13 +28,14 @@ def main(repeats: int) -> None:
     from transformers import StoppingCriteriaList
 
     from core.worker.benches.floor import measure_floor
+    from core.worker.compute import compute_dtype
     from core.worker.engines import Sampling
     from core.worker.engines.transformers import StopAt
     from core.worker.loading import Progress, load_policy
     from core.worker.proof import probe_adapter
     from core.worker.training.data import prompt_token_ids
 
-    floor = measure_floor()
+    floor, half = measure_floor(), compute_dtype(torch.device("cpu")) == torch.bfloat16
     overrides = {"prompts_per_step": 8, "group_size": 8, "completion_tokens": LONGEST, "fast_inference": "on"}
     config = compose("addition", "smollm2-135m", "cpu", overrides)
     loaded = load_policy(config, load_settings(), Progress(lambda phase: say(phase), lambda done: None))
@@ -47,7 +48,7 @@ def main(repeats: int) -> None:
 
         def stock(model: Any, rows: list[list[int]], lengths: list[int], autocast: bool) -> None:
             inputs = torch.tensor(rows)
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast and half):
                 model.generate(
                     input_ids=inputs,
                     attention_mask=torch.ones_like(inputs),

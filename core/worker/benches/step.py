@@ -1,8 +1,9 @@
 """`python -m core.worker.benches.step STEPS`: a step of the demo recipe here and in stock TRL, each in its own process.
 
-stock_best is GRPOTrainer with bf16 weights and autocast, stock_default with its defaults (fp32); both sample with HF
-generate, which is what TRL can do on a CPU. All train on the same prompts with the same rewards and batch. Where the
-length is full, every completion goes on to its last token and rewards are drawn by chance: every group is trained on.
+stock_best is GRPOTrainer in what the processor is fastest in (weights and autocast in bf16; fp32 where it has none),
+stock_default with its defaults (fp32); both sample with HF generate, which is what TRL can do on a CPU. All train on
+the same prompts with the same rewards and batch. Where the length is full, every completion goes on to its last token
+and rewards are drawn by chance: every group is trained on.
 """
 
 import dataclasses
@@ -153,11 +154,13 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
 
     from core.catalogue import load_catalogue
     from core.models import locate
+    from core.worker.compute import compute_dtype
     from core.worker.loading.weights import fetch_folder, load_tokenizer
     from core.worker.training.data import as_dataset, choose_examples
     from core.worker.training.scoring import ScoreSheet
 
     folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
+    dtype = compute_dtype(torch.device("cpu")) if best else torch.float32
     tokenizer, recipe = load_tokenizer(folder), _recipe(config, full)
     examples = choose_examples(recipe, config, tokenizer)
     ends: list[float] = []
@@ -185,8 +188,8 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
                 max_steps=config.steps,
                 seed=config.seed,
                 use_cpu=True,
-                bf16=best,
-                model_init_kwargs={"dtype": torch.bfloat16 if best else torch.float32},
+                bf16=dtype == torch.bfloat16,
+                model_init_kwargs={"dtype": dtype},
                 per_device_train_batch_size=config.batch_size,
                 num_generations=config.group_size,
                 max_completion_length=config.completion_tokens,

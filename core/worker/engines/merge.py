@@ -7,6 +7,8 @@ import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 
+from core.worker.compute import compute_dtype
+
 PREFIX = "base_model.model."
 
 
@@ -24,7 +26,7 @@ def base_weights(policy: PeftModel) -> Iterator[tuple[str, torch.Tensor]]:
     """The same names with the base weights alone, as the trainer computes with them."""
     for name, module in _projections(policy):
         weight = base_weight(module) if isinstance(module, LoraLayer) else module.weight
-        yield name, weight.detach().to(torch.bfloat16)
+        yield name, weight.detach().to(compute_dtype(weight.device))
 
 
 def projection_shapes(policy: PeftModel) -> dict[str, torch.Size]:
@@ -38,12 +40,13 @@ def projection_shapes(policy: PeftModel) -> dict[str, torch.Size]:
 
 @torch.no_grad()
 def merged(layer: LoraLayer, adapter: str = "default") -> torch.Tensor:
-    """(out, in) in bf16: the base weight of one layer with its adapter added.
+    """(out, in) in what the device computes in: the base weight of one layer with its adapter added.
 
-    A and B are rounded to bf16 first, as autocast does in the trainer; the product adds up in fp32.
+    A and B are rounded to that first, as autocast does in the trainer; the product adds up in fp32.
     """
-    delta = layer.lora_B[adapter].weight.bfloat16() @ layer.lora_A[adapter].weight.bfloat16()
-    return torch.add(base_weight(layer).bfloat16(), delta, alpha=layer.scaling[adapter])
+    a, b = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+    dtype = compute_dtype(a.device)
+    return torch.add(base_weight(layer).to(dtype), b.to(dtype) @ a.to(dtype), alpha=layer.scaling[adapter])
 
 
 def base_weight(layer: LoraLayer) -> torch.Tensor:

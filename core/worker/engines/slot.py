@@ -12,6 +12,7 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from vllm.lora.request import LoRARequest
 
+from core.worker.compute import compute_dtype
 from core.worker.engines.one_adapter import SLOT
 from core.worker.engines.ways import adapted_layers
 
@@ -57,9 +58,9 @@ class AdapterSlot:
         return self._current
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        """The adapter under PEFT's own names, in bf16, which is what the engine computes in."""
+        """The adapter under PEFT's own names, in what the engine computes in."""
         return {
-            name.replace(".default.", "."): parameter.detach().to(torch.bfloat16)
+            name.replace(".default.", "."): parameter.detach().to(compute_dtype(parameter.device))
             for name, parameter in self._policy.named_parameters()
             if ".lora_A.default." in name or ".lora_B.default." in name
         }

@@ -14,6 +14,7 @@ from transformers import (
 )
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from core.worker.compute import autocast
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 
 
@@ -48,7 +49,7 @@ class TransformersEngine:
         watcher = _SampledLogprobs(longest)
         was_training = policy.training
         policy.eval()
-        with kept_random_state(), torch.autocast(device.type, torch.bfloat16):
+        with kept_random_state(), autocast(device):
             seed_everything(sampling.seed)
             output = policy.generate(
                 input_ids=input_ids,

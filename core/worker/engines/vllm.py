@@ -10,6 +10,7 @@ from vllm.platforms import current_platform
 
 from core.budget.constants import CPU_BLOCK_TOKENS
 from core.config import RunConfig
+from core.worker.compute import compute_dtype
 from core.worker.engines import nap
 from core.worker.engines.adapter_rows import put_rows_below
 from core.worker.engines.cpu_ops import quicken
@@ -51,7 +52,7 @@ class VllmEngine:
                 put_rows_below(config.engine_rank)
         self._llm = LLM(
             model=folder,
-            dtype="bfloat16",
+            dtype=compute_dtype(device),
             max_model_len=config.prompt_tokens + config.completion_tokens,
             max_num_seqs=min(config.batch_size, MOST_SEQUENCES),
             seed=config.seed,

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from core.config import RunConfig
 from core.errors import InvalidInput
 from core.models import ModelSource, fetch_hub_file
+from core.worker.compute import compute_dtype
 from core.worker.loading.builtin import prepare_builtin
 
 # Weights as safetensors only; nothing that could run code when it is opened.
@@ -44,18 +45,20 @@ def load_tokenizer(folder: str) -> PreTrainedTokenizerBase:
 
 
 def load_base(folder: str, config: RunConfig, device: torch.device) -> torch.nn.Module:
-    """The base model in bf16, its linear layers in NF4 (double-quantised, as in QLoRA) when the config says so."""
-    quantization = None
+    """The base model in what the device computes in, its linear layers in NF4 (double-quantised, as in QLoRA) when the
+    config says so.
+    """
+    quantization, dtype = None, compute_dtype(device)
     if config.quantization == "nf4":
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=dtype,
         )
     model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=torch.bfloat16,
+        dtype=dtype,
         quantization_config=quantization,
         device_map={"": device},
         attn_implementation="sdpa",

@@ -6,6 +6,7 @@ import torch
 from trl import GRPOConfig
 
 from core.config import RunConfig
+from core.worker.compute import compute_dtype
 
 # Token-level truncation at 2.0: the trainer's default masks whole sequences and so drops long answers
 # (Yao et al., "Your efficient RL framework secretly brings you off-policy RL training", 2025).
@@ -22,7 +23,7 @@ def grpo_arguments(
         max_steps=max(1, config.steps - done),
         seed=config.seed,
         use_cpu=device.type == "cpu",
-        bf16=True,
+        bf16=compute_dtype(device) == torch.bfloat16,
         per_device_train_batch_size=config.micro_batch,
         gradient_accumulation_steps=micro_batches,
         steps_per_generation=micro_batches,

@@ -13,6 +13,7 @@ import pytest
 
 from core.budget import Geometry, Setting, constants, geometry_from_config, kv_cache
 from core.budget.engine import adapter_slots
+from core.catalogue import load_catalogue
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 STARTER = Path(__file__).with_name("start_engines.py")
@@ -138,10 +139,11 @@ def test_some_models_really_had_several_groups(started: list[tuple[Case, dict[st
 def test_adapter_slots_are_the_engines_own(started: list[tuple[Case, dict[str, Any]]]) -> None:
     with_lora = [(case, says) for case, says in started if "max_lora_rank" in case["engine"]]
     assert len(with_lora) >= 4
+    in_bf16 = load_catalogue().gpu("l4")
     for case, engine_says in with_lora:
         rank = case["engine"]["max_lora_rank"]
         setting = Setting(rank=rank, max_lora_rank=rank)
-        assert adapter_slots(geometry_of(case), setting).bytes == engine_says["slot_bytes"], case
+        assert adapter_slots(geometry_of(case), in_bf16, setting).bytes == engine_says["slot_bytes"], case
 
 
 def test_an_engine_starts_exactly_when_the_plan_says_so() -> None:

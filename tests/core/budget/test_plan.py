@@ -129,14 +129,33 @@ def test_what_costs_less_memory(cheaper: dict[str, object], dearer: dict[str, ob
     assert planned(replace(BATCH, **cheaper)).peak_bytes < planned(replace(BATCH, **dearer)).peak_bytes  # type: ignore[arg-type]
 
 
-def test_the_cpu_plans_ram_in_whole_gib_of_kv_cache() -> None:
+def on_cpu(setting: Setting, bf16: bool) -> Plan:
+    return plan(shape("smollm2-135m"), replace(CATALOGUE.gpu("cpu"), bf16=bf16), setting)
+
+
+@pytest.mark.parametrize(("bf16", "blocks"), [(True, 4 * 728), (False, 2 * 728)])
+def test_the_cpu_plans_ram_in_whole_gib_of_kv_cache(bf16: bool, blocks: int) -> None:
     setting = Setting(rank=16, adapter_sync="merged", head="chunked", packed=True, completion_tokens=64)
-    of = planned(setting, "smollm2-135m", "cpu")
+    of = on_cpu(setting, bf16)
     assert of.kv_cache.bytes % GIB == 0
     assert of.kv_cache.block_tokens == 32
     assert of.kv_cache.full_length_sequences >= setting.completions_per_step
-    exact = planned(replace(setting, kv_cache_bytes=2 * GIB), "smollm2-135m", "cpu")
-    assert exact.kv_cache.blocks == 4 * 728
+    assert on_cpu(replace(setting, kv_cache_bytes=2 * GIB), bf16).kv_cache.blocks == blocks
+
+
+def test_a_cpu_without_bf16_takes_four_bytes_a_number() -> None:
+    setting = Setting(rank=16, adapter_sync="merged", head="frozen", packed=True, kv_cache_bytes=GIB)
+    for values in ({}, {"quantization": "nf4"}, {"fast_inference": False}, {"adapter_sync": "lora"}):
+        half, full = (on_cpu(replace(setting, **values), bf16) for bf16 in (True, False))  # type: ignore[arg-type]
+        for name in ("engine weights", "adapter slots"):
+            assert line(full, name) == 2 * line(half, name)
+        assert line(full, "optimizer states") == line(half, "optimizer states")
+        assert full.peak_bytes > half.peak_bytes
+        if "quantization" in values:
+            rest = 28_346_688  # embeddings and norms, which stay as they are beside four-bit layers
+            assert line(full, "base weights") - line(half, "base weights") == 2 * rest
+        else:
+            assert line(full, "base weights") == 2 * line(half, "base weights")
 
 
 def test_without_an_engine_generate_keeps_every_completion() -> None:
