@@ -42,13 +42,7 @@ def linear_with_adapter(
 
 
 @linear_with_adapter.register_fake
-def _(
-    x: torch.Tensor,
-    rows: torch.Tensor,
-    bias: torch.Tensor | None,
-    stacked_b: Sequence[torch.Tensor],
-    widths: Sequence[int],
-) -> torch.Tensor:
+def _(x: torch.Tensor, rows: torch.Tensor, *rest: Any) -> torch.Tensor:
     return x.new_empty(x.shape[0], rows.shape[0])
 
 
@@ -61,7 +55,7 @@ def put_rows_below(rank: int) -> None:
     from vllm.model_executor.layers.linear import UnquantizedLinearMethod
     from vllm.v1.worker.lora_model_runner_mixin import LoRAModelRunnerMixin
 
-    if not hasattr(BaseLinearLayerWithLoRA, "_apply_sync"):
+    if rank % 8 or not hasattr(BaseLinearLayerWithLoRA, "_apply_sync"):  # fast products want rows of 16 bytes
         return
     create = ORIGINALS.setdefault("create_weights", UnquantizedLinearMethod.create_weights)
     load = ORIGINALS.setdefault("load_lora_model", LoRAModelRunnerMixin.load_lora_model)
