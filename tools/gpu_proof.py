@@ -4,7 +4,8 @@
 
 Each task runs in a process of its own, forked where possible from one that has imported vLLM and not touched the GPU,
 and writes what it found to OUT_FOLDER/TASK.jsonl as it finds it. No network is needed: models are made on the spot, and
-the built-in one comes from its package. Without names every task of `TASKS` runs, in that order.
+the built-in one comes from its package. Without names every task of `TASKS` runs, in that order. PROOF_TESTS, as in
+`pytest -k`, picks among the tests.
 """
 
 import json
@@ -59,7 +60,7 @@ def tests(name: str) -> Task:
     """One file of tests/gpu; what each test came to, as it comes."""
 
     def task() -> Iterator[dict[str, Any]]:
-        options = ["-o", "addopts=", "-p", "no:cacheprovider", "-v", "-s"]
+        options = ["-o", "addopts=", "-p", "no:cacheprovider", "-v", "-s", "-k", os.environ.get("PROOF_TESTS", "")]
         command = [sys.executable, "-W", "ignore", "-m", "pytest", *options, f"tests/gpu/{name}.py"]
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         with subprocess.Popen(
@@ -161,6 +162,7 @@ TASKS: dict[str, Task] = {
         [*large_rows(), {"rank": 64, "adapter_sync": "merged"}]),
     "generation-7b": of("measure", "generation", SPEED_7B),
     "generation-7b-merged": of("measure", "generation", {**SPEED_7B, "adapter_sync": "merged"}),
+    "generation-7b-fp8": of("measure", "generation", SPEED_7B, {"quantization": "fp8"}),
     "step-stock-1.5b": of("stock", "stock", STEP_1B),
     "step-ours-1.5b": of("stock", "ours", STEP_1B, WHOLE, {}),
     "step-stock-1.5b-whole": of("stock", "stock", {**STEP_1B, **WHOLE}),

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -139,14 +140,20 @@ def use(engine: Any, way: str) -> None:
         engine._way, engine.way = engine._known[way], way
 
 
-def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Tokens a second: the engine, then transformers' generate with the adapter; sync times on the way."""
+def generation(
+    work: Path, tokenizer: Path, common: Mapping[str, Any], options: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """Tokens a second: the engine, then transformers' generate with the adapter; sync times on the way.
+
+    options  arguments for vLLM's LLM: what its weights are quantised to
+    """
     folder = model_folder(str(common["model"]), work, tokenizer)
     config = make_config({"recipe": "addition", "adapter_sync": "auto", **common})
-    engine, facts = start(config, folder)
-    yield {"engine": facts}
-    # Merged weights would be written into a base that is shared.
-    base = share_base(str(folder), engine) if engine.way == "slot" else random_base(folder, config.quantization)
+    engine, facts = start(config, folder, **options)
+    yield {"engine": {**facts, **options}}
+    # Merged weights would be written into a base that is shared, quantised ones are none to share.
+    shared = engine.way == "slot" and not options
+    base = share_base(str(folder), engine) if shared else random_base(folder, config.quantization)
     policy = attach_adapter(base, config)
     engine.connect(policy)
     prompts = [[5 + (7 * i + j) % 4000 for j in range(config.prompt_tokens)] for i in range(config.prompts_per_step)]
@@ -157,7 +164,7 @@ def generation(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterat
     engine._scheduler._plain = False  # each step planned as vLLM plans it
     runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 2)
     yield {"way": engine.way, "planned_by": "vllm", "tokens_per_second": runs, "tokens": tokens}
-    if engine.way == "slot":
+    if shared:
         stock = TransformersEngine(tokenizer_of(folder))
         stock.connect(policy.eval())
         stock.generate(prompts[:1], 2, Sampling(1.0, 1.0, 0, 4, 1))

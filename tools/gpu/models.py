@@ -10,8 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.quantizers import AutoHfQuantizer
 
 from core.catalogue import load_catalogue
+from core.worker.compute import compute_dtype
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+DTYPE = compute_dtype(DEVICE)
 ARCHITECTURES = {"qwen2": "Qwen2ForCausalLM", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
@@ -35,7 +37,7 @@ def random_base(folder: Path, quantization: str) -> torch.nn.Module:
     """The model of a folder on the GPU with random weights, in bf16 or its linear layers in NF4."""
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_config(config, dtype=DTYPE, attn_implementation="sdpa")
     if quantization == "nf4":
         for path, module in list(model.named_modules()):
             if isinstance(module, torch.nn.Linear) and ".layers." in path:
@@ -48,7 +50,7 @@ def random_base(folder: Path, quantization: str) -> torch.nn.Module:
     for path, parameter in list(model.named_parameters()):
         if parameter.is_meta:
             parent, _, own = path.rpartition(".")
-            value = torch.randn(parameter.shape, device=DEVICE, dtype=torch.bfloat16).mul_(0.02)
+            value = torch.randn(parameter.shape, device=DEVICE, dtype=DTYPE).mul_(0.02)
             value += 1.0 if parameter.dim() == 1 and own == "weight" else 0.0
             setattr(model.get_submodule(parent), own, torch.nn.Parameter(value, requires_grad=False))
     model.tie_weights()
@@ -70,15 +72,15 @@ def _nf4(module: Any) -> torch.nn.Module:
         module.in_features,
         module.out_features,
         bias=False,
-        compute_dtype=torch.bfloat16,
+        compute_dtype=DTYPE,
         compress_statistics=True,
         quant_type="nf4",
         device="meta",
     )
-    weight = torch.randn(module.out_features, module.in_features, device=DEVICE, dtype=torch.bfloat16).mul_(0.02)
+    weight = torch.randn(module.out_features, module.in_features, device=DEVICE, dtype=DTYPE).mul_(0.02)
     layer.weight = bitsandbytes.nn.Params4bit(
         weight, requires_grad=False, quant_type="nf4", compress_statistics=True, module=layer
     ).to(DEVICE)
     if module.bias is not None:
-        layer.bias = torch.nn.Parameter(torch.zeros(module.out_features, device=DEVICE, dtype=torch.bfloat16), False)
+        layer.bias = torch.nn.Parameter(torch.zeros(module.out_features, device=DEVICE, dtype=DTYPE), False)
     return layer
