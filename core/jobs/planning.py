@@ -38,7 +38,7 @@ def as_trained(geometry: budget.Geometry, setting: budget.Setting) -> budget.Set
     """The setting as the worker will follow it: sequences longer than an attention window are padded, not packed."""
     window = geometry.sliding_window
     packs = window is None or setting.sequence_tokens <= window
-    return setting if packs or not setting.packed else replace(setting, packed=False)
+    return setting if packs or not setting.packed else replace(setting, packed=False, padded=True)
 
 
 def geometry_of(settings: Settings, model: str) -> budget.Geometry:
@@ -81,6 +81,7 @@ def setting_of(config: RunConfig) -> budget.Setting:
         gradient_checkpointing=config.gradient_checkpointing,
         head="frozen",
         packed=True,
+        padded=on_cpu,  # a GPU attends to groups end to end, a CPU to blocks of them, padded and masked
         fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
         adapter_sync="merged" if config.adapter_sync in merged else "lora",
         max_lora_rank=config.engine_rank if config.fast_inference != "off" else None,

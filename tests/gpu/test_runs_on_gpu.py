@@ -30,8 +30,9 @@ def launch(settings: Settings, gpu: str, steps: int, *options: str) -> tuple[dic
     return document, run, recorded
 
 
-def test_the_policy_learns_through_the_slot(gpu_home: Settings, gpu: str) -> None:
-    document, run, _ = launch(gpu_home, gpu, 40)
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_the_policy_learns_through_the_slot(gpu_home: Settings, gpu: str, quantization: str) -> None:
+    document, run, _ = launch(gpu_home, gpu, 40, "--set", f"quantization={quantization}")
     assert document["reward_last"] > 0.85
     assert run.sync is not None
     assert run.sync.way == "slot"

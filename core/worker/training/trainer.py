@@ -14,7 +14,6 @@ from trl.trainer.utils import split_tensor_dict
 from core.config import RunConfig
 from core.recipes import Example, Recipe
 from core.runs import Question
-from core.worker.compute import compute_dtype
 from core.worker.loading import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.saving import TrainingState
@@ -84,9 +83,8 @@ class PolicyTrainer(GRPOTrainer):
             train_dataset=as_dataset(examples),
             processing_class=loaded.tokenizer,
         )
-        if compute_dtype(device) == torch.float32:
-            for parameter, data in adapter:  # which TRL rounds to bf16 where the base is in four bits
-                parameter.data = data
+        for parameter, data in adapter:  # which TRL rounds to bf16 where the base is in four bits
+            parameter.data = data
         self.remove_callback(PrinterCallback)
         # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
         self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step, self._ask)
