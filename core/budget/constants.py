@@ -6,7 +6,7 @@ those that the published runs of tests/data/measured_memory.json leave over (tor
 Bytes per token unless a comment says otherwise; h is hidden_size, i the MLP width.
 """
 
-from core.units import MIB
+from core.units import GIB, MIB
 
 # --- weights ---------------------------------------------------------------------------------------------------------
 BF16 = 2
@@ -75,21 +75,24 @@ GPU_BLOCK_TOKENS = 16  # vllm/config/cache.py
 # 32 is the smallest block that vLLM's CPU attention takes.
 CPU_BLOCK_TOKENS = 32
 GPU_CONCURRENT_BATCHES, CPU_CONCURRENT_BATCHES = 2, 1  # scheduling is asynchronous on a GPU, not on a CPU
-GPU_BATCHED_TOKENS, CPU_BATCHED_TOKENS = 8192, 4096  # EngineArgs.get_batch_defaults for the LLM class
-MAX_SEQUENCES = 256  # likewise
+# EngineArgs.get_batch_defaults for the LLM class; the large ones are GPUs of 70 GiB and more but the A100.
+GPU_BATCHED_TOKENS, LARGE_GPU_BATCHED_TOKENS, CPU_BATCHED_TOKENS = 8192, 16_384, 4096
+LARGE_GPU_BYTES = 70 * GIB
+MAX_SEQUENCES = 256  # what our engine asks for at most
 # Ranks its LoRA kernels are compiled for (vllm/config/lora.py).
 ENGINE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # Architectures whose engine implementation gives the embeddings and the head an adapter slot as well.
 EMBEDDING_SLOT_TYPES = ("llama", "granite", "smollm3", "mixtral", "qwen3", "qwen3_moe")
-# The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. Read off vLLM's
-# start-up logs; 256 sequences of Llama 3 8B give 1.23 GiB where vLLM reports 1.26 (vllm-project/vllm 10511).
-PROFILE_I, PROFILE_H = 6, 8
+# The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. The batch was
+# measured on an H100 with vLLM 0.26, compiled: six models of 0.5B to 8B give these and 334 MiB besides within 10 MiB,
+# 8B within 22. The sampler was read off vLLM's start-up logs; 256 sequences of Llama 3 8B give 1.23 GiB where vLLM
+# reports 1.26 (vllm-project/vllm 10511).
+PROFILE_I, PROFILE_H = 6, 6
 SAMPLER_LOGIT = 38.1
 SAMPLER_BYTES = 72 * MIB
 ENGINE_NON_TORCH_BYTES = 133 * MIB
-# CUDA graphs: vLLM logs 6-8 MiB for small batches and 24-28 MiB for those above 400 tokens (vllm-project/vllm 22897).
-GRAPH_BYTES = 16 * MIB
-LARGEST_GRAPH_TOKENS = 512
+# What vLLM sets aside for CUDA graphs: they share one pool, and 36 or 172 of them made no difference.
+GRAPH_BYTES = 201 * MIB
 
 # --- what a process takes besides its tensors ------------------------------------------------------------------------
 DRIVER_BYTES = 480 * MIB  # nvidia-smi's total less what cudaMemGetInfo calls total (H100: 81559 and 81079 MiB)

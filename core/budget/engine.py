@@ -45,22 +45,17 @@ def engine_overhead(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Li
     )
     total = max(prompts, sampler)
     if gpu.kind != "cpu":
-        graphs = graph_count(sequences) * c.GRAPH_BYTES
-        total += graphs + c.ENGINE_NON_TORCH_BYTES
-        formula += f" + CUDA graphs {graphs / MIB:,.0f} MiB + {c.ENGINE_NON_TORCH_BYTES / MIB:,.0f} MiB outside torch"
+        outside = c.ENGINE_NON_TORCH_BYTES
+        total += c.GRAPH_BYTES + outside
+        formula += f" + CUDA graphs {c.GRAPH_BYTES / MIB:,.0f} MiB + {outside / MIB:,.0f} MiB outside torch"
     return Line("engine overhead", total, formula, VLLM)
-
-
-def graph_count(sequences: int) -> int:
-    """How many batch sizes vLLM captures a CUDA graph for: 1, 2, 4, then by eights to 256 and by sixteens above."""
-    largest = min(2 * sequences, c.LARGEST_GRAPH_TOKENS)
-    small = sum(size <= largest for size in (1, 2, 4))
-    return small + min(largest, 255) // 8 + (max(0, largest - 256) // 16 + 1 if largest >= 256 else 0)
 
 
 def batched_tokens(gpu: GpuProfile, setting: Setting) -> int:
     """max_num_batched_tokens: as set, or vLLM's default, which it cuts to what its sequences can hold."""
-    default = c.CPU_BATCHED_TOKENS if gpu.kind == "cpu" else c.GPU_BATCHED_TOKENS
+    large = visible_bytes(gpu) >= c.LARGE_GPU_BYTES and not gpu.id.startswith("a100")
+    default = c.LARGE_GPU_BATCHED_TOKENS if large else c.GPU_BATCHED_TOKENS
+    default = c.CPU_BATCHED_TOKENS if gpu.kind == "cpu" else default
     return setting.max_num_batched_tokens or min(default, setting.engine_sequences * setting.sequence_tokens)
 
 

@@ -209,5 +209,6 @@ def test_everything_is_checked_before_anything_is_loaded(
 def test_sequences_longer_than_the_window_are_planned_padded(settings: Settings) -> None:
     inside = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 256})
     beyond = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 257})
-    assert jobs.preview(settings, inside).setting.packed
-    assert not jobs.preview(settings, beyond).setting.packed
+    planned, padded = (jobs.preview(settings, each).setting for each in (inside, beyond))
+    assert (planned.packed, planned.padded) == (True, False)  # end to end, without a mask
+    assert (padded.packed, padded.padded) == (False, True)

@@ -32,6 +32,7 @@ def give_back(llm: Any) -> None:
 def take_again(llm: Any) -> None:
     """Memory for the KV cache again; what it held is gone."""
     torch.cuda.empty_cache()  # what the trainer let go of, torch would keep: the cache may need that very place
+    torch.cuda.reset_peak_memory_stats()  # and a peak from before would be counted on top of the cache
     llm.collective_rpc("wake_up", kwargs={"tags": [KV_CACHE]})  # of its worker, which also mends its block tables
     llm.collective_rpc(_clear)
 

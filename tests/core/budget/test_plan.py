@@ -28,6 +28,14 @@ def line(of: Plan, name: str, phase: str = "update") -> int:
     return next(p for p in of.phases if p.name == phase).bytes_of(name)
 
 
+@pytest.mark.parametrize(("gpu", "tokens"), [("a100-80gb", 8192), ("rtx-4090", 8192), ("h100-80gb", 16_384)])
+def test_large_gpus_are_profiled_with_larger_batches_of_prompts(gpu: str, tokens: int) -> None:
+    """vLLM's own defaults, EngineArgs.get_batch_defaults."""
+    setting = replace(BATCH, max_num_seqs=64, gpu_memory_utilization=0.8)
+    [overhead] = [each for each in planned(setting, gpu=gpu).phases[0].lines if each.name == "engine overhead"]
+    assert f"a batch of {tokens:,} prompt tokens" in overhead.formula
+
+
 def test_every_line_has_a_known_name_a_formula_and_a_source_in_the_fixed_order() -> None:
     for setting in (BATCH, replace(BATCH, fast_inference=False), replace(BATCH, adapter_sync="merged")):
         for phase in planned(setting).phases:
