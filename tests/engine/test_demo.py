@@ -22,7 +22,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 base, adapter = sys.argv[1:3]
 tokenizer = AutoTokenizer.from_pretrained(base)
-policy = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="bfloat16"), adapter)
+policy = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="float32"), adapter)
 example = [{"role": "user", "content": "What is 2+2?"}, {"role": "assistant", "content": "<answer>4</answer>"}]
 question = [*example, {"role": "user", "content": "What is 6+3?"}]
 prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
