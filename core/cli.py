@@ -128,8 +128,9 @@ def plan(
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
     }
-    setting = jobs.make_setting({**parse_assignments(assignments), **_set(given)})
-    planned = jobs.plan_setting(load_settings(), model, gpu or jobs.detected_gpu().id, setting)
+    gpu = gpu or jobs.detected_gpu().id
+    setting = jobs.make_setting({**jobs.workers_way(gpu), **parse_assignments(assignments), **_set(given)})
+    planned = jobs.plan_setting(load_settings(), model, gpu, setting)
     _show(as_json, planned.to_json(), reports.plan_text(planned))
 
 

@@ -91,7 +91,8 @@ PROFILE_I, PROFILE_H = 6, 6
 SAMPLER_LOGIT = 38.1
 SAMPLER_BYTES = 72 * MIB
 ENGINE_NON_TORCH_BYTES = 133 * MIB
-# What vLLM sets aside for CUDA graphs: they share one pool, and 36 or 172 of them made no difference.
+# What vLLM sets aside for CUDA graphs: they share one pool, and those for 256 sequences took no
+# more than those for 32.
 GRAPH_BYTES = 201 * MIB
 
 # --- what a process takes besides its tensors ------------------------------------------------------------------------

@@ -53,9 +53,12 @@ def engine_overhead(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Li
 
 def batched_tokens(gpu: GpuProfile, setting: Setting) -> int:
     """max_num_batched_tokens: as set, or vLLM's default, which it cuts to what its sequences can hold."""
-    large = visible_bytes(gpu) >= c.LARGE_GPU_BYTES and not gpu.id.startswith("a100")
-    default = c.LARGE_GPU_BATCHED_TOKENS if large else c.GPU_BATCHED_TOKENS
-    default = c.CPU_BATCHED_TOKENS if gpu.kind == "cpu" else default
+    if gpu.kind == "cpu":
+        default = c.CPU_BATCHED_TOKENS
+    elif visible_bytes(gpu) >= c.LARGE_GPU_BYTES and not gpu.id.startswith("a100"):
+        default = c.LARGE_GPU_BATCHED_TOKENS
+    else:
+        default = c.GPU_BATCHED_TOKENS
     return setting.max_num_batched_tokens or min(default, setting.engine_sequences * setting.sequence_tokens)
 
 

@@ -8,7 +8,7 @@ from core.jobs.calibration import calibration, doubt, learn
 from core.jobs.doctor import TRIED, Check, examine, report, verdict, versions
 from core.jobs.fitting import Remedy, remedies, ways_out
 from core.jobs.health import Advisory, advisories
-from core.jobs.planning import check_measurements, make_setting, plan_setting, preview
+from core.jobs.planning import check_measurements, make_setting, plan_setting, preview, workers_way
 from core.jobs.preflight import check
 from core.jobs.resuming import can_resume, differences, resume
 from core.jobs.stack import Stack, detected_gpu, stack_report
@@ -59,4 +59,5 @@ __all__ = [
     "versions",
     "ways_out",
     "worked_example",
+    "workers_way",
 ]

@@ -68,6 +68,12 @@ def check_measurements(path: Path) -> dict[str, Any]:
     return budget.check(rows, load_catalogue())
 
 
+def workers_way(gpu: str) -> dict[str, Any]:
+    """How the worker goes about the update, in the planner's words."""
+    # A GPU attends to groups end to end, a CPU to blocks of them, padded and masked.
+    return {"head": "frozen", "packed": True, "padded": load_catalogue().gpu(gpu).kind == "cpu"}
+
+
 def setting_of(config: RunConfig) -> budget.Setting:
     """A config in the planner's words, with the choices that the worker makes by itself here."""
     on_cpu = load_catalogue().gpu(config.gpu).kind == "cpu"
@@ -79,9 +85,7 @@ def setting_of(config: RunConfig) -> budget.Setting:
         quantization=config.quantization,
         optim="adamw_8bit" if config.optim == "adamw_8bit" else "adamw",
         gradient_checkpointing=config.gradient_checkpointing,
-        head="frozen",
-        packed=True,
-        padded=on_cpu,  # a GPU attends to groups end to end, a CPU to blocks of them, padded and masked
+        **workers_way(config.gpu),
         fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
         adapter_sync="merged" if config.adapter_sync in merged else "lora",
         max_lora_rank=config.engine_rank if config.fast_inference != "off" else None,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests_support import a_step
 
+from core import jobs
 from core.config import make_config
 from core.runs import RunStatus
 from core.settings import PROJECT, load_settings
@@ -99,3 +100,20 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     shown = grouper(tmp_path, "completions", run.id).stdout
     assert "\\x1b[2Jgone \\x07" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("gpu", ["h100-80gb", "cpu"])
+def test_a_plan_counts_the_update_as_the_page_does(tmp_path: Path, gpu: str) -> None:
+    """Both plan what the worker does: groups packed, nothing of the head kept."""
+    sizes = {"rank": 16, "prompts_per_step": 2, "group_size": 8, "prompt_tokens": 100, "completion_tokens": 50}
+    options = [part for name, value in sizes.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    told = json.loads(grouper(tmp_path, "plan", "--model", "qwen2.5-0.5b", "--gpu", gpu, *options, "--json").stdout)
+    values = {"model": "qwen2.5-0.5b", "gpu": gpu, "recipe": "addition", "gradient_checkpointing": True, **sizes}
+    shown = jobs.preview(load_settings({"GROUPER_HOME": str(tmp_path)}), make_config(values)).to_json()
+    of_each = [
+        {step: {line["name"]: line["bytes"] for line in part["lines"] if line["name"] in ("activations", "head")}
+         for step, part in document["phases"]["update"]["parts"].items()}
+        for document in (told, shown)
+    ]  # fmt: skip
+    assert of_each[0] == of_each[1]
+    assert of_each[0]["forward"]["head"]
