@@ -83,10 +83,10 @@ MAX_SEQUENCES = 256  # what our engine asks for at most
 ENGINE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # Architectures whose engine implementation gives the embeddings and the head an adapter slot as well.
 EMBEDDING_SLOT_TYPES = ("llama", "granite", "smollm3", "mixtral", "qwen3", "qwen3_moe")
-# The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. The batch was
-# measured on an H100 with vLLM 0.26, compiled: six models of 0.5B to 8B give these and 334 MiB besides within 10 MiB,
-# 8B within 22. The sampler was read off vLLM's start-up logs; 256 sequences of Llama 3 8B give 1.23 GiB where vLLM
-# reports 1.26 (vllm-project/vllm 10511).
+# The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. The batch was fitted
+# on an H100 with vLLM 0.26, compiled: six engines of 0.5B to 8B give these and 334 MiB besides, five of them within
+# 10 MiB, 8B within 22. The sampler was read off vLLM's start-up logs; 256 sequences of Llama 3 8B give 1.23 GiB where
+# vLLM reports 1.26 (vllm-project/vllm 10511).
 PROFILE_I, PROFILE_H = 6, 6
 SAMPLER_LOGIT = 38.1
 SAMPLER_BYTES = 72 * MIB
