@@ -63,7 +63,7 @@ class RunConfig(BaseModel):
     )
     adapter_sync: Literal["auto", "merged", "slot"] = Field(
         "auto",
-        description="How the engine gets the adapter: merged into its weights, in an adapter slot, or what is faster.",
+        description="How the engine gets the adapter: merged into its weights, in a slot, or as suits the device.",
     )
     share_weights: bool = Field(
         False, description="Trainer and engine hold the base weights once; on a GPU, 16-bit, with an adapter slot."
@@ -179,13 +179,6 @@ class RunConfig(BaseModel):
                 f"which cannot hold an adapter of rank {self.rank}",
                 f"leave it empty or choose {_join(fitting, 'or')}",
             )
-
-    def to_json(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "RunConfig":
-        return make_config(json.loads(text))
 
 
 def make_config(values: Mapping[str, Any]) -> RunConfig:

@@ -5,7 +5,8 @@ GrouperError                what a person can act on; its text is one sentence
 ├── NotFound                a run, model, recipe or GPU that does not exist (exit code 2)
 ├── StoreError              the database refused or is not usable
 │   ├── StoreBusy           it is locked or its disk is full: the same may work in a while
-│   └── IllegalTransition   a run may not go from this status to that one
+│   ├── IllegalTransition   a run may not go from this status to that one
+│   └── Unreadable           what is stored has a form that this version cannot read
 ├── RunError                a run cannot go on: a kind, a message, a remedy, stored with the run (exit code 1)
 └── StopRequested           somebody asked the run to end while it was loading
 """
@@ -40,6 +41,18 @@ class StoreBusy(StoreError):
 
 class IllegalTransition(StoreError):
     """A run may not make this move from the status it is in."""
+
+
+class Unreadable(StoreError):
+    """Something is stored in a form that this version cannot read.
+
+    problem  what is not understood, as the rest of "This run cannot be read: ..."
+    remedy   what to do, beginning with a verb
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem, self.remedy = problem, remedy
+        super().__init__(f"This run cannot be read: {problem}. What you can do: {remedy}.")
 
 
 class RunError(GrouperError):

@@ -16,39 +16,42 @@ from core.units import duration, gib, parameters, plural, significant, thin
 
 @dataclass(frozen=True)
 class Brief:
-    """A run in one line."""
+    """A run in one line; what a version cannot read of a run is None, and `unreadable` says why."""
 
     run: str
     name: str
     state: str
-    model: str
-    recipe: str
-    rank: int
+    model: str | None
+    recipe: str | None
+    rank: int | None
     step: int
-    steps: int
+    steps: int | None
     reward: float | None
     created_at: float
+    unreadable: str | None = None
 
 
 def brief(run: Run) -> Brief:
-    config = run.config
+    config = {} if run.unreadable else run.config.model_dump()
     return Brief(
-        run.id,
-        run.name,
-        run.status.value,
-        config.model,
-        config.recipe,
-        config.rank,
-        run.step,
-        config.steps,
-        run.reward,
-        run.created_at,
+        run=run.id,
+        name=run.name,
+        state=run.status.value,
+        model=config.get("model"),
+        recipe=config.get("recipe"),
+        rank=config.get("rank"),
+        step=run.step,
+        steps=config.get("steps"),
+        reward=run.reward,
+        created_at=run.created_at,
+        unreadable=str(run.unreadable.error()) if run.unreadable else None,
     )
 
 
 def brief_text(line: Brief) -> str:
     reward = "-" if line.reward is None else significant(line.reward)
-    return f"{line.run}  {line.state:<9}  {line.step:>5}/{line.steps:<5}  reward {reward:<6}  {line.name}"
+    state, steps = ("unreadable", "?") if line.unreadable else (line.state, line.steps)
+    return f"{line.run}  {state:<10}  {line.step:>5}/{steps:<5}  reward {reward:<6}  {line.name}"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
@@ -72,8 +75,9 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def summary_text(summary: Summary) -> str:
     run = summary.run
+    steps = f"{run.step} steps" if run.unreadable else f"{run.step} of {run.config.steps} steps"
     lines = [
-        f"Run {run.id} ({run.name}): {run.status}, {run.step} of {run.config.steps} steps, "
+        f"Run {run.id} ({run.name}): {run.status}, {steps}, "
         f"{thin(summary.completions)} completions in {duration(summary.wall_seconds)}"
     ]
     if summary.reward_first is not None and summary.reward_last is not None:
@@ -89,19 +93,25 @@ def summary_text(summary: Summary) -> str:
         lines.append(f"Adapter: {run.adapter_path}")
     if run.failure is not None:
         lines.append(f"{run.failure.message} {run.failure.remedy}")
+    if run.unreadable:
+        lines.append(str(run.unreadable.error()))
     return "\n".join(lines)
 
 
 def detail_json(summary: Summary, events: Sequence[Event]) -> dict[str, Any]:
-    return {
+    run = summary.run
+    document = {
         **summary_json(summary),
-        "name": summary.run.name,
-        "engine": summary.run.engine,
-        "phase": summary.run.phase,
-        "facts": dict(summary.run.facts),
-        "config": summary.run.config.model_dump(mode="json"),
+        "name": run.name,
+        "engine": run.engine,
+        "phase": run.phase,
+        "facts": dict(run.facts),
+        "config": None if run.unreadable else run.config.model_dump(mode="json"),
         "events": [asdict(event) for event in events],
     }
+    if run.unreadable:
+        document["unreadable"] = {"why": str(run.unreadable.error()), "stored": dict(run.unreadable.raw)}
+    return document
 
 
 def detail_text(summary: Summary, events: Sequence[Event], advisories: Sequence[Mapping[str, Any]] = ()) -> str:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.config import RunConfig
+from core.errors import Unreadable
 
 
 class RunStatus(StrEnum):
@@ -106,18 +107,40 @@ class SyncChoice:
     def sentence(self) -> str:
         """For example: merged push, 0.38 s and 1.2 ms a token (adapter slot: 2.1 s and 4.0 ms a token)."""
         if not self.token_seconds:
-            return WAYS[self.way] + (f": {self.reason}" if self.reason else "")
-        others = [f"{WAYS[way]}: {self._figures(way)}" for way in self.token_seconds if way != self.way]
-        return f"{WAYS[self.way]}, {self._figures(self.way)} ({'; '.join(others)})"
+            return self.name + (f": {self.reason}" if self.reason else "")
+        others = [f"{WAYS.get(way, way)}: {self._figures(way)}" for way in self.token_seconds if way != self.way]
+        return f"{self.name}, {self._figures(self.way)} ({'; '.join(others)})"
+
+    @property
+    def name(self) -> str:
+        """In words; a way that only another version knows is called what that version calls it."""
+        return WAYS.get(self.way, self.way)
 
     def _figures(self, way: str) -> str:
         return f"{self.sync_seconds[way]:.2g} s and {1000 * self.token_seconds[way]:.2g} ms a token"
 
 
 @dataclass(frozen=True)
+class UnreadableRow:
+    """A run that another version stored in a form which this one does not know: why, what to do, and what is there.
+
+    raw  column -> the stored text
+    """
+
+    problem: str
+    remedy: str
+    raw: Mapping[str, str]
+
+    def error(self) -> Unreadable:
+        return Unreadable(self.problem, self.remedy)
+
+
+@dataclass(frozen=True)
 class Run:
     """One run as last stored. `step` is the last step recorded; `phase` is what the worker is doing now.
 
+    stored   its config; or, where this version cannot read what is stored, why, with the raw text. Such a run is listed
+             and can be deleted, its completions can be read, and nothing starts, resumes or clones it
     attempt  counts how often it was queued: 1 at first, more when it was resumed
     facts    what the run found out about itself: whether groups are packed and why, the hash of its base weights
     tags     words people gave it, in alphabetical order; notes are theirs too
@@ -126,7 +149,7 @@ class Run:
     id: str
     name: str
     status: RunStatus
-    config: RunConfig
+    stored: "RunConfig | UnreadableRow"
     created_at: float
     started_at: float | None = None
     ended_at: float | None = None
@@ -149,6 +172,23 @@ class Run:
     tags: tuple[str, ...] = ()
     notes: str = ""
     archived_at: float | None = None
+
+    @property
+    def config(self) -> RunConfig:
+        """What decided the run. Raises Unreadable where this version does not understand it."""
+        if isinstance(self.stored, UnreadableRow):
+            raise self.stored.error()
+        return self.stored
+
+    def must_be_readable(self) -> None:
+        """Raises Unreadable for a run that would lose something if this version wrote what it could not read."""
+        if isinstance(self.stored, UnreadableRow):
+            raise self.stored.error()
+
+    @property
+    def unreadable(self) -> "UnreadableRow | None":
+        """Why this version cannot read the run, None for one that it can."""
+        return self.stored if isinstance(self.stored, UnreadableRow) else None
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,14 @@ def suited(gpu: str, device: str, present: Sequence[str]) -> list[str]:
 
 def device_of(run: Run) -> str:
     """Where a started run works."""
-    return str(run.facts.get("device") or (CPU if run.config.gpu == CPU else "cuda:0"))
+    known = run.facts.get("device")
+    return str(known) if known else CPU if run.unreadable or run.config.gpu == CPU else "cuda:0"
 
 
 def next_start(waiting: Sequence[Run], busy: Collection[str], present: Sequence[str]) -> tuple[Run, str] | None:
-    """The first waiting run that has a free device, and that device. One that waits for a GPU holds up no other."""
-    for run in waiting:
+    """The first waiting run that has a free device, and that device. One that waits for a GPU holds up no other, and
+    neither does one that this version cannot read."""
+    for run in (run for run in waiting if not run.unreadable):
         free = [device for device in usable(run.config, present) if device not in busy]
         if free:
             return run, free[0]

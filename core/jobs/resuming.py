@@ -33,7 +33,9 @@ def resume(database: Database, settings: Settings, run_id: str, who: str, steps:
 
 def can_resume(run: Run) -> bool:
     """Whether a run has ended with steps left to do."""
-    return run.status.is_final and not (run.status is RunStatus.COMPLETED and run.step >= run.config.steps)
+    if run.unreadable or not run.status.is_final:
+        return False
+    return run.status is not RunStatus.COMPLETED or run.step < run.config.steps
 
 
 def differences(settings: Settings, run: Run) -> list[str]:

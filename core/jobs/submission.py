@@ -64,7 +64,8 @@ def standing(database: Database, settings: Settings, gpu: str, device: str = "au
     with database.reading() as connection:
         active, queued = browsing.active_runs(connection), browsing.queued_runs(connection)
     at_work = {device_of(run): run.name for run in [*active, *(run for run in queued if run.process)]}
-    waiting = sum(run.process is None and bool({*usable(run.config, present)} & {*mine}) for run in queued)
+    readable = [run for run in queued if run.process is None and not run.unreadable]
+    waiting = sum(bool({*usable(run.config, present)} & {*mine}) for run in readable)
     free = [name for name in mine if name not in at_work]
     return "" if free or not mine else at_work[mine[0]], waiting
 

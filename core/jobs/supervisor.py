@@ -76,6 +76,8 @@ def tick(database: Database, settings: Settings, limits: Limits = LIMITS) -> Non
         owned = [*browsing.active_runs(connection), *browsing.queued_runs(connection)]
     for run in owned:
         if run.process is None:
+            if run.unreadable and run.status.is_active and time.time() - (run.heartbeat_at or 0.0) > limits.claim_s:
+                _give_up(database, run)
             continue
         if not is_alive(run.process):
             _bury(database, run, limits)
@@ -104,6 +106,15 @@ def end_now(database: Database, run: Run, who: str, limits: Limits = LIMITS) -> 
         lifecycle.add_event(connection, run.id, "ended", "The worker was ended without waiting for its step.", who)
         lifecycle.move(connection, run.id, RunStatus.STOPPED, who=who)
     return RunStatus.STOPPED
+
+
+def _give_up(database: Database, seen: Run) -> None:
+    """Gives a run of another version its final status when its worker, which cannot be looked up, fell silent."""
+    with database.writing() as connection:
+        if browsing.get_run(connection, seen.id) == seen:
+            message = "Its worker has been silent, and this version cannot read which process it was."
+            failure = Failure("worker-died", message, "Delete the run, or install the version that launched it.")
+            lifecycle.move(connection, seen.id, RunStatus.LOST, failure=failure, who="supervisor")
 
 
 def _hangs(run: Run, now: float, limits: Limits) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from core.config import RunConfig
-from core.errors import IllegalTransition, InvalidInput, NotFound
+from core.config_upgrade import as_stored, read_stored
+from core.errors import IllegalTransition, InvalidInput, NotFound, Unreadable
 from core.runs import Preset
 from core.store.browsing import get_run
 from core.store.lifecycle import add_event, update
@@ -18,7 +19,9 @@ MOST_TAGS, LONGEST_TAG, LONGEST_NOTES, LONGEST_NAME = 20, 40, 20_000, 80
 
 def tag(connection: sa.Connection, run_id: str, add: Iterable[str] = (), remove: Iterable[str] = ()) -> tuple[str, ...]:
     """Adds and removes tags; returns those the run has then. Raises InvalidInput for too many or too long ones."""
-    before = get_run(connection, run_id).tags
+    run = get_run(connection, run_id)
+    run.must_be_readable()
+    before = run.tags
     wanted = {" ".join(word.split()) for word in add} - {""}
     for word in wanted:
         if len(word) > LONGEST_TAG or "," in word:
@@ -59,7 +62,7 @@ def save_preset(connection: sa.Connection, name: str, config: RunConfig) -> Pres
         raise InvalidInput("preset", name, f"no name of 1 to {LONGEST_NAME} characters", "give the preset a short name")
     delete_preset(connection, name)
     preset = Preset(name, config, time.time())
-    connection.execute(sa.insert(presets).values(name=name, config=config.to_json(), saved_at=preset.saved_at))
+    connection.execute(sa.insert(presets).values(name=name, config=as_stored(config), saved_at=preset.saved_at))
     return preset
 
 
@@ -75,4 +78,8 @@ def get_preset(connection: sa.Connection, name: str) -> Preset:
     row = connection.execute(sa.select(presets).where(presets.c.name == name)).one_or_none()
     if row is None:
         raise NotFound("preset", name, "which does not exist", "choose one from the list")
-    return Preset(row.name, RunConfig.from_json(row.config), row.saved_at)
+    try:
+        config = read_stored(row.config)
+    except Unreadable as error:
+        raise InvalidInput("preset", name, f"which cannot be read: {error.problem}", error.remedy) from None
+    return Preset(row.name, config, row.saved_at)

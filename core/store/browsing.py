@@ -6,23 +6,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.config import RunConfig
 from core.errors import NotFound
 from core.runs import (
     ACTIVE,
     Checkpoint,
     Event,
-    Failure,
     Group,
     LoadPhase,
-    PlannedMemory,
-    Process,
     Run,
     RunStatus,
     Step,
     Summary,
-    SyncChoice,
 )
+from core.store.run_rows import config_field, to_run
 from core.store.sampled import read_groups
 from core.store.tables import checkpoints, completions, events, groups, load_phases, runs, steps
 
@@ -115,7 +111,7 @@ def list_load_phases(connection: sa.Connection, run_id: str) -> list[LoadPhase]:
 def earlier_loads(connection: sa.Connection, run: Run, limit: int = 9) -> list[list[LoadPhase]]:
     """The load phases of the newest other runs that loaded the same: model, device, quantisation and engine."""
     same = ("model", "gpu", "quantization", "fast_inference")
-    alike = [sa.func.json_extract(runs.c.config, f"$.{name}") == getattr(run.config, name) for name in same]
+    alike = [config_field(name) == getattr(run.config, name) for name in same]
     found = connection.execute(
         sa.select(runs.c.id)
         .where(*alike, runs.c.id != run.id, runs.c.engine != "")
@@ -126,7 +122,8 @@ def earlier_loads(connection: sa.Connection, run: Run, limit: int = 9) -> list[l
 
 
 def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int]]:
-    """The newest runs that ended with a plan, oldest first, each with the highest memory of any phase in bytes."""
+    """The newest runs that ended with a plan, oldest first, each with the highest memory of any phase in bytes.
+    Those that this version cannot read are left out."""
     phases = [sa.func.coalesce(sa.func.json_extract(steps.c.memory, f"$.{name}"), 0) for name in PLANNED_PHASES]
     peak = sa.func.max(sa.func.max(*phases)).label("peak")
     query = (
@@ -137,7 +134,8 @@ def measured_peaks(connection: sa.Connection, limit: int) -> list[tuple[Run, int
         .order_by(runs.c.key.desc())
         .limit(limit)
     )
-    return [(to_run(row), row["peak"]) for row in connection.execute(query).mappings()][::-1]
+    measured = [(to_run(row), row["peak"]) for row in connection.execute(query).mappings()]
+    return [(run, peak) for run, peak in measured[::-1] if run.plan is not None and not run.unreadable]
 
 
 def list_checkpoints(connection: sa.Connection, run_id: str) -> list[Checkpoint]:
@@ -188,37 +186,6 @@ def to_step(row: sa.Row[Any]) -> Step:
         seconds=json.loads(row.seconds),
         memory=json.loads(row.memory),
         at=row.at,
-    )
-
-
-def to_run(row: sa.RowMapping) -> Run:
-    return Run(
-        id=row["id"],
-        name=row["name"],
-        status=RunStatus(row["status"]),
-        config=RunConfig.from_json(row["config"]),
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        step=row["step"],
-        reward=row["reward"],
-        tokens=row["tokens"],
-        phase=row["phase"],
-        phase_started_at=row["phase_started_at"],
-        heartbeat_at=row["heartbeat_at"],
-        stop_requested_at=row["stop_requested_at"],
-        engine=row["engine"],
-        sync=SyncChoice(**json.loads(row["sync"])) if row["sync"] else None,
-        adapter_path=row["adapter_path"],
-        plan=PlannedMemory(**json.loads(row["plan"])) if row["plan"] else None,
-        process=Process(**json.loads(row["process"])) if row["process"] else None,
-        failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
-        revision=row["revision"],
-        facts=json.loads(row["facts"]),
-        attempt=row["attempt"],
-        tags=tuple(json.loads(row["tags"])),
-        notes=row["notes"],
-        archived_at=row["archived_at"],
     )
 
 

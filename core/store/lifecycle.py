@@ -8,6 +8,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 
 from core.config import RunConfig
+from core.config_upgrade import as_stored
 from core.errors import IllegalTransition, NotFound
 from core.runs import TRANSITIONS, Failure, PlannedMemory, Process, Run, RunStatus, SyncChoice
 from core.store.browsing import get_run
@@ -34,7 +35,7 @@ def enqueue(
             id=run_id,
             name=name or f"{config.recipe} {config.model.rstrip('/').rsplit('/', 1)[-1]} r{config.rank}",
             status=RunStatus.QUEUED.value,
-            config=config.to_json(),
+            config=as_stored(config),
             request=request,
             plan=json.dumps(asdict(plan)) if plan else None,
             created_at=time.time(),
@@ -111,13 +112,14 @@ def resume(connection: sa.Connection, run_id: str, who: str, config: RunConfig |
         return run
     if not run.status.is_final:
         raise IllegalTransition(f"Run {run_id} is {run.status}; it can be resumed when it has ended.")
+    run.must_be_readable()
     move(connection, run_id, RunStatus.QUEUED, who=who)
     update(
         connection,
         run_id,
         attempt=run.attempt + 1,
         queued_at=time.time(),
-        config=(config or run.config).to_json(),
+        config=as_stored(config or run.config),
         ended_at=None,
         stop_requested_at=None,
         heartbeat_at=None,
@@ -155,7 +157,9 @@ def update(connection: sa.Connection, run_id: str, **values: object) -> None:
 
 def note(connection: sa.Connection, run_id: str, **facts: object) -> None:
     """Adds to what a run found out about itself: small values by name, the newest of each kept."""
-    known = {**get_run(connection, run_id).facts, **facts}
+    run = get_run(connection, run_id)
+    run.must_be_readable()
+    known = {**run.facts, **facts}
     update(connection, run_id, facts=json.dumps(known))
 
 

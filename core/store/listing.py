@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.runs import ACTIVE, Run, RunStatus
-from core.store.browsing import to_run
+from core.store.run_rows import config_field, to_run
 from core.store.tables import runs, steps
 
 SPARK_POINTS = 24
@@ -25,10 +25,10 @@ SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "started": BEGAN,
     "name": sa.func.lower(runs.c.name),
     "state": runs.c.status,
-    "model": sa.func.json_extract(runs.c.config, "$.model"),
-    "recipe": sa.func.json_extract(runs.c.config, "$.recipe"),
-    "rank": sa.func.json_extract(runs.c.config, "$.rank"),
-    "progress": runs.c.step * 1.0 / sa.func.json_extract(runs.c.config, "$.steps"),
+    "model": config_field("model"),
+    "recipe": config_field("recipe"),
+    "rank": config_field("rank"),
+    "progress": runs.c.step * 1.0 / config_field("steps"),
     "reward": runs.c.reward,
 }
 
@@ -102,10 +102,20 @@ def facets(connection: sa.Connection) -> dict[str, list[tuple[str, int]]]:
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("state", "model", "recipe", "tag")}
     for row in connection.execute(query.where(runs.c.archived_at.is_(None))):
         counts["state"][row.status] += 1
-        counts["model"][row.model] += 1
-        counts["recipe"][row.recipe] += 1
-        counts["tag"].update(json.loads(row.tags))
+        for name in ("model", "recipe"):
+            if isinstance(getattr(row, name), str):  # it is not in a row that another version wrote
+                counts[name][getattr(row, name)] += 1
+        counts["tag"].update(_tags(row.tags))
     return {name: sorted(found.items()) for name, found in counts.items()}
+
+
+def _tags(text: str) -> list[str]:
+    """The tags of a row; none where another version stored something else."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return []
+    return [str(word) for word in value] if isinstance(value, list) else []
 
 
 def runs_by_id(connection: sa.Connection, ids: Sequence[str]) -> list[Run]:
@@ -125,7 +135,8 @@ def _matching(wanted: RunFilter) -> sa.Select[Any]:
         if getattr(wanted, name):
             query = query.where(SORTS[name] == getattr(wanted, name))
     if wanted.tag:
-        each = sa.func.json_each(runs.c.tags).table_valued("value")
+        listed = sa.case((sa.func.json_valid(runs.c.tags) == 1, runs.c.tags), else_="[]")
+        each = sa.func.json_each(listed).table_valued("value")
         query = query.where(sa.exists(sa.select(1).select_from(each).where(each.c.value == wanted.tag)))
     for word in wanted.search.split()[:8]:
         pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -179,6 +190,6 @@ def _row(run: Run, rows: Sequence[Any]) -> RunRow:
 
 
 def _seconds_left(run: Run, recent: Sequence[Any]) -> float | None:
-    if run.status not in (RunStatus.STARTING, RunStatus.RUNNING) or len(recent) < 2:
+    if run.unreadable or run.status not in (RunStatus.STARTING, RunStatus.RUNNING) or len(recent) < 2:
         return None
     return (recent[-1].at - recent[0].at) / (len(recent) - 1) * max(0, run.config.steps - run.step)

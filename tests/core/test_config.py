@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.config import ALIASES, RunConfig, make_config, parse_assignments
+from core.config_upgrade import as_stored, read_stored
 from core.errors import InvalidInput
 
 BASE = {"model": "smollm2-135m", "recipe": "addition", "rank": 16}
@@ -13,8 +14,8 @@ BASE = {"model": "smollm2-135m", "recipe": "addition", "rank": 16}
 
 def test_round_trip_through_json() -> None:
     config = make_config({**BASE, "beta": 0.04, "reward_weights": {"format": 0.5}})
-    assert RunConfig.from_json(config.to_json()) == config
-    assert json.loads(config.to_json())["beta"] == 0.04
+    assert read_stored(as_stored(config)) == config
+    assert json.loads(as_stored(config))["beta"] == 0.04
 
 
 def test_is_frozen() -> None:

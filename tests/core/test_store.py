@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from tests_support import a_step
 
 from core.config import make_config
+from core.config_upgrade import as_stored
 from core.errors import IllegalTransition, InvalidInput, NotFound, StoreError
 from core.runs import TRANSITIONS, Failure, LoadPhase, Process, RunStatus
 from core.settings import Settings
@@ -319,7 +320,7 @@ def test_an_old_database_is_copied_before_it_is_migrated(settings: Settings) -> 
     with engine.begin() as connection:  # as the first release left it
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        row = {"id": "old", "name": "old run", "status": "completed", "config": CONFIG.to_json(), "created_at": 5.0}
+        row = {"id": "old", "name": "old run", "status": "completed", "config": as_stored(CONFIG), "created_at": 5.0}
         connection.execute(
             sa.text(
                 "INSERT INTO runs (id, name, status, config, created_at) VALUES "
@@ -348,7 +349,7 @@ def test_completions_of_an_older_version_are_put_into_blocks(settings: Settings)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0007")
-        run = {"id": "old", "name": "old run", "status": "completed", "config": CONFIG.to_json(), "created_at": 5.0}
+        run = {"id": "old", "name": "old run", "status": "completed", "config": as_stored(CONFIG), "created_at": 5.0}
         connection.execute(sa.insert(sa.table("runs", *map(sa.column, run))), run)
         group = {"id": 1, "run": 1, "step": 1, "number": 0, "prompt": "", "prompt_token_ids": b"", "fields": "{}"}
         connection.execute(sa.insert(sa.table("groups", *map(sa.column, group))), group)

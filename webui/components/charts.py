@@ -180,7 +180,7 @@ def _one_run(figure: Figure, run: Run, functions: Sequence[str]) -> Chart:
         return Chart(figure.column, figure.title, lines, "s", figure.about, wide=True, stacked=True)
     elif figure.column == "memory":
         lines = _memory_lines(run)
-    elif figure.column == "kl" and run.config.beta == 0:
+    elif figure.column == "kl" and not run.unreadable and run.config.beta == 0:
         empty = "Not measured: beta is 0."
     wide = figure.column in ("reward", "memory")
     return Chart(figure.column, figure.title, lines, figure.unit, figure.about, empty, wide)

@@ -10,7 +10,7 @@ from core.units import duration, gib, significant, thin
 from webui.components.charts import run_styles, swatch
 from webui.components.completions import completion_card
 from webui.components.config_panel import written
-from webui.components.status_chip import status_chip
+from webui.components.status_chip import run_chip
 from webui.present import NOTHING, esc, folded, own, reward
 
 MOST_RUNS = 20
@@ -27,7 +27,7 @@ def picker(shown: Sequence[Run], others: Sequence[Run], step: int | None, prompt
     styles = run_styles([run.id for run in shown])
     chips = "".join(
         f'<li data-key="{esc(run.id)}">{swatch(*styles[run.id])}<a href="run?id={esc(run.id)}">{own(run.name)}</a>'
-        f'{status_chip(run.status)}<button type="button" data-trigger="clear" data-id="{esc(run.id)}" '
+        f'{run_chip(run)}<button type="button" data-trigger="clear" data-id="{esc(run.id)}" '
         f'aria-label="Leave out {esc(run.name)}">×</button></li>'
         for run in shown
     )
@@ -107,7 +107,7 @@ def _figures(run: Run, history: History) -> Mapping[str, str]:
     peak = max(history.peaks.values(), default=0)
     best = max((value for step in history.steps if (value := step.metrics.get("reward")) is not None), default=None)
     return {
-        "State": status_chip(run.status),
+        "State": run_chip(run),
         "Steps": f"{thin(run.step)} of {thin(run.config.steps)}",
         "Reward, first steps": _reward(first),
         "Reward, last steps": f"<b>{_reward(recent)}</b>",

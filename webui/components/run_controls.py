@@ -32,6 +32,8 @@ def _afterwards(run: Run) -> str:
 
 
 def _clone_link(run: Run) -> str:
+    if run.unreadable:
+        return ""
     return f'<a class="small-button" href="./?like={esc(run.id)}">Clone with changes</a>'
 
 
@@ -42,7 +44,7 @@ def _resume_button(run: Run) -> str:
 
 def _extend_menu(run: Run) -> str:
     """More steps for a run that has some: a form that opens below its button."""
-    if not run.step:
+    if not run.step or run.unreadable:
         return ""
     more = run.config.steps * 2 if run.status is RunStatus.COMPLETED else run.config.steps + run.step
     return (

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from core.jobs import Advisory, Remedy
-from core.runs import WAYS, Event, Run, RunStatus
+from core.runs import Event, Run, RunStatus
 from core.store.history import History
 from core.units import duration, plural, thin
 from webui.components.charts import run_colour
-from webui.components.status_chip import status_chip
+from webui.components.status_chip import run_chip
 from webui.present import (
     capitalised,
     clock,
@@ -19,6 +19,7 @@ from webui.present import (
     full_moment,
     moment,
     own,
+    panel,
     progress_bar,
     reward,
     seconds_left,
@@ -38,19 +39,36 @@ DOING = {
 
 def heading(run: Run) -> str:
     """The title: name, state, and what kind of run it is."""
+    return (
+        f'<div class="title"><h1><span><i class="dot" style="background:var({run_colour(run.id)})"></i>'
+        f"{own(run.name)}</span> {run_chip(run)}</h1>"
+        f'<p>{_shape(run)}<code title="The id of this run">{esc(run.id)}</code></p></div>'
+    )
+
+
+def _shape(run: Run) -> str:
+    """Model, recipe, rank and device; nothing where only another version knows them."""
+    if run.unreadable:
+        return ""
     config = run.config
     rank = f"<span>rank {config.rank}</span>"
     others = (own(fact) for fact in (config.gpu, run.engine) if fact)
-    shown = " · ".join((own(config.model.rstrip("/").rsplit("/", 1)[-1]), own(config.recipe), rank, *others))
-    return (
-        f'<div class="title"><h1><span><i class="dot" style="background:var({run_colour(run.id)})"></i>'
-        f"{own(run.name)}</span> {status_chip(run.status)}</h1>"
-        f'<p>{shown} · <code title="The id of this run">{esc(run.id)}</code></p></div>'
-    )
+    return " · ".join((own(config.model.rstrip("/").rsplit("/", 1)[-1]), own(config.recipe), rank, *others, ""))
+
+
+def unreadable_panel(run: Run) -> str:
+    """Why this version cannot read the run, and what is stored."""
+    if run.unreadable is None:
+        return ""
+    stored = "\n\n".join(f"{name}:\n{text}" for name, text in run.unreadable.raw.items())
+    return panel("error", "This version cannot read the run", str(run.unreadable.error()), details=stored)
 
 
 def headline(run: Run, history: History, now: float) -> str:
     """Progress, what the worker does now, and the figures people look for first."""
+    if run.unreadable:
+        figures = definitions(_figures(run, history, now))
+        return f'<section class="headline card" aria-label="Progress"><b>Step {run.step}</b>{figures}</section>'
     left = seconds_left(run, history.recent)
     ends = f'<span class="soft">about {duration(left)} left</span>' if left is not None else ""
     return (
@@ -167,7 +185,7 @@ def _figures(run: Run, history: History, now: float) -> list[tuple[str, str]]:
     elif run.started_at:
         figures.append(("Running for", clock(run.started_at, now)))
     if run.sync is not None:
-        way = WAYS[run.sync.way]
+        way = run.sync.name
         why = run.sync.sentence.removeprefix(way).lstrip(":, ")
         figures.append(("Adapter sync", f'{esc(way)} <span class="soft" lang="en">{esc(why)}</span>'))
     return figures

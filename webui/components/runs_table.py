@@ -9,7 +9,7 @@ from core.store.listing import RunFilter, RunPage, RunRow
 from core.units import duration, plural, thin
 from webui.components.charts import run_colour
 from webui.components.sparkline import sparkline
-from webui.components.status_chip import status_chip
+from webui.components.status_chip import run_chip
 from webui.present import NOTHING, capitalised, clock, esc, own, progress_bar, reward
 
 # Head -> what it sorts by, "" where a column cannot be sorted.
@@ -96,16 +96,11 @@ def tag_chips(run: Run) -> str:
 
 def _row(row: RunRow, now: float, may_change: bool) -> str:
     run = row.run
-    left = f'<span class="count">{duration(row.seconds_left)} left</span>' if row.seconds_left is not None else ""
     dot = f'<i class="dot" style="background:var({run_colour(run.id)})"></i>'
     cells = (
-        status_chip(run.status),
+        run_chip(run),
         f'{dot}<a href="run?id={esc(run.id)}">{own(run.name)}</a> {tag_chips(run)}',
-        own(run.config.model.rstrip("/").rsplit("/", 1)[-1]),
-        own(run.config.recipe),
-        str(run.config.rank),
-        f'<span class="steps"><span class="count">{run.step} / {run.config.steps}</span>{left}</span>'
-        + progress_bar(run.step, run.config.steps, f"Progress of {run.name}"),
+        *_planned(row),
         f"{sparkline(row.curve, run.id)}<span>{NOTHING if run.reward is None else reward(run.reward)}</span>",
         NOTHING if row.tokens_per_second is None else thin(round(row.tokens_per_second)),
         clock(run.started_at or run.created_at, now, "ago"),
@@ -117,6 +112,21 @@ def _row(row: RunRow, now: float, may_change: bool) -> str:
     buttons = f"{next_button(run)} {stop_button(run)}".strip() if may_change else ""
     tick = f'<input type="checkbox" data-pick="{esc(run.id)}" aria-label="Select {esc(run.name)}">'
     return f'<tr data-key="{esc(run.id)}"><td class="pick">{tick}</td>{body}<td class="buttons">{buttons}</td></tr>'
+
+
+def _planned(row: RunRow) -> tuple[str, str, str, str]:
+    """(model, recipe, rank, progress)."""
+    run = row.run
+    if run.unreadable:
+        return NOTHING, NOTHING, NOTHING, f'<span class="steps"><span class="count">{run.step} / ?</span></span>'
+    left = f'<span class="count">{duration(row.seconds_left)} left</span>' if row.seconds_left is not None else ""
+    return (
+        own(run.config.model.rstrip("/").rsplit("/", 1)[-1]),
+        own(run.config.recipe),
+        str(run.config.rank),
+        f'<span class="steps"><span class="count">{run.step} / {run.config.steps}</span>{left}</span>'
+        + progress_bar(run.step, run.config.steps, f"Progress of {run.name}"),
+    )
 
 
 def _head(head: str, key: str, sort: str) -> str:

@@ -1,6 +1,6 @@
 """A run's status as icon, word and colour: none of the three is needed to read it."""
 
-from core.runs import RunStatus
+from core.runs import Run, RunStatus
 
 # Shapes on a 16 x 16 grid, drawn with the text's colour.
 ICONS = {
@@ -16,9 +16,19 @@ ICONS = {
 }
 
 
-def status_chip(status: RunStatus) -> str:
+UNREADABLE = '<path d="M2 8s2.2-4 6-4 6 4 6 4-2.2 4-6 4-6-4-6-4z"/><path d="M3 13L13 3"/>'
+
+
+def run_chip(run: Run) -> str:
+    """The run's status, or that this version cannot read the run."""
+    if run.unreadable:
+        return _chip("unreadable", UNREADABLE)
+    return _chip(run.status.value, ICONS[run.status])
+
+
+def _chip(name: str, icon: str) -> str:
     return (
-        f'<span class="chip {status.value}"><svg viewBox="0 0 16 16" aria-hidden="true" fill="none" '
+        f'<span class="chip {name}"><svg viewBox="0 0 16 16" aria-hidden="true" fill="none" '
         'stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">'
-        f"{ICONS[status]}</svg>{status.value.capitalize()}</span>"
+        f"{icon}</svg>{name.capitalize()}</span>"
     )

@@ -121,10 +121,11 @@ def look(services: Services, view: View) -> dict[str, str]:
 
 def _panels(services: Services, view: View, token: str) -> dict[str, str]:
     with services.database.reading() as connection:
-        shown = runs_by_id(connection, view.runs[:MOST_RUNS])
+        chosen = runs_by_id(connection, view.runs[:MOST_RUNS])
         offered = [row.run for row in page_of_runs(connection, RunFilter(), OFFERED, curves=False).rows]
-    chosen = {run.id for run in shown}
-    others = [run for run in offered if run.id not in chosen]
+    # Runs that this version cannot read have no settings to compare; their own pages say why.
+    shown, offered = ([run for run in runs if not run.unreadable] for runs in (chosen, offered))
+    others = [run for run in offered if run not in shown]
     hidden = max(0, len(view.runs) - MOST_RUNS)
     values = {"picker": picker(shown, others, view.step, view.prompt, hidden), "pulse": pulse(token)}
     if not shown:

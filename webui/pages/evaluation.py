@@ -47,7 +47,8 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
     """(title, chart, the prompts, two answers to one of them)."""
     with services.database.reading() as connection:
-        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step or run.id == asked.get("run")]
+        runs = browsing.list_runs(connection, limit=RUNS)
+        known = [run for run in runs if (run.step and not run.unreadable) or run.id == asked.get("run")]
         if not known and not asked.get("run"):
             return nothing_yet(services), "", "", ""
         run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]

@@ -44,7 +44,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     """(title, form, chart, figures, the completions that change most)."""
     with services.database.reading() as connection:
-        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step]
+        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step and not run.unreadable]
         if not known and not asked.get("run"):
             return nothing_yet(services), "", "", "", ""
         run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]

@@ -28,6 +28,7 @@ from webui.components.run_panels import (
     log_panel,
     relaunch_links,
     step_picker,
+    unreadable_panel,
 )
 from webui.components.time_bar import time_bars
 from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said
@@ -202,7 +203,7 @@ def _panels(services: Services, view: View, history: History, now: float) -> tup
         events = browsing.list_events(connection, run.id)
     return run, {
         "heading": heading(run),
-        "problem": failure_panel(run.failure, run.status) + _ways_out(services, run),
+        "problem": unreadable_panel(run) + failure_panel(run.failure, run.status) + _ways_out(services, run),
         "headline": headline(run, history, now),
         "advice": advisories_panel(jobs.advisories(services.settings, run, history.steps)),
         "time": time_bars(loading, history),
@@ -212,13 +213,15 @@ def _panels(services: Services, view: View, history: History, now: float) -> tup
         "notes": notes_panel(run, may_change=not services.read_only),
         "log": log_panel(jobs.log_tail(services.settings, run.id)),
         "events": events_panel(events),
-        "config": config_panel(run.config),
+        "config": "" if run.unreadable else config_panel(run.config),
     }
 
 
 def _ways_out(services: Services, run: Run) -> str:
     """For a run that memory ended: the smallest changes that need less, each one click away."""
-    if run.failure is None or services.read_only or not run.failure.kind.startswith(("out-of-memory", "kv-cache")):
+    if run.failure is None or run.unreadable or services.read_only:
+        return ""
+    if not run.failure.kind.startswith(("out-of-memory", "kv-cache")):
         return ""
     return relaunch_links(run, jobs.ways_out(services.settings, run))
 
