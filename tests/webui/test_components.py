@@ -22,7 +22,7 @@ from webui.components.config_panel import config_panel
 from webui.components.run_controls import controls
 from webui.components.run_panels import events_panel, heading, headline, log_panel, step_picker
 from webui.components.runs_table import address, filter_bar, runs_table
-from webui.components.status_chip import status_chip
+from webui.components.status_chip import run_chip
 from webui.components.time_bar import time_bars
 
 NOW = 1_000_000.0
@@ -41,7 +41,7 @@ def history_of(steps: list[Step]) -> History:
 
 @pytest.mark.parametrize("status", RunStatus)
 def test_a_status_is_an_icon_and_a_word_and_a_colour(status: RunStatus) -> None:
-    html = status_chip(status)
+    html = run_chip(run_of(status))
     assert "<svg" in html
     assert status.value.capitalize() in html
     assert f'class="chip {status.value}"' in html
