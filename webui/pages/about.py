@@ -8,7 +8,7 @@ from core.store.checking import size_bytes
 from core.units import gib
 from webui.components.checks import versions_table
 from webui.components.live import live, still
-from webui.pages.frame import QUIET, frame, page_body, said, title
+from webui.pages.frame import QUIET, frame, or_else, page_body, said, title
 from webui.present import definitions, esc, skeleton
 from webui.services import Services
 
@@ -38,11 +38,9 @@ def build(app: gr.Blocks, services: Services) -> None:
                 still("<h2>Words</h2>")
                 still(definitions([(word, esc(meaning)) for word, meaning in WORDS], kind="words"))
 
+    @or_else(lambda error: [said(error, "The versions could not be read"), ""])
     def look() -> list[str]:
-        try:
-            return [versions_table({"grouper": core.__version__, **jobs.versions(services.settings)}), _place(services)]
-        except Exception as error:
-            return [said(error, "The versions could not be read"), ""]
+        return [versions_table({"grouper": core.__version__, **jobs.versions(services.settings)}), _place(services)]
 
     app.load(look, None, [versions, place], **QUIET)
 

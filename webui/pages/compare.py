@@ -22,7 +22,8 @@ from webui.components.comparison import (
     said_side_by_side,
 )
 from webui.components.live import ARRIVES, chart_wall, live, still
-from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said, title
+from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, said, title
+from webui.pages.pressed import pressed
 from webui.present import empty_state, skeleton
 from webui.services import Services
 
@@ -65,10 +66,8 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def present(seen: View) -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
-        try:
-            values = look(services, seen)
-        except Exception as error:
-            values = {"problem": said(error, "The runs could not be compared")}
+        doing = "The runs could not be compared"
+        values = attempt(lambda: look(services, seen), lambda error: {"problem": said(error, doing)})
         made = prints(values)
         fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
         return {view: replace(seen, sent={**seen.sent, **made}), **fresh}
@@ -77,7 +76,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         return present(services.shared.arrived(key, View) or asked(request.query_params))
 
     def choose(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        fields = event._data.get("fields") or {}
+        fields = pressed(event).fields
         if fields.get("add"):
             seen = replace(seen, runs=tuple(dict.fromkeys((*seen.runs, str(fields["add"])[:20]))))
         if "prompt" in fields:
@@ -85,11 +84,11 @@ def build(app: gr.Blocks, services: Services) -> None:
         return present(seen)
 
     def leave_out(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        gone = str(event._data.get("id", ""))
+        gone = pressed(event).id
         return present(replace(seen, runs=tuple(run_id for run_id in seen.runs if run_id != gone)))
 
     def pick(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        return present(replace(seen, step=_whole(event._data.get("id")) or None))
+        return present(replace(seen, step=_whole(pressed(event).id) or None))
 
     app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     latest = QUIET | {"trigger_mode": "always_last"}

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from core.errors import GrouperError
+from core.errors import GrouperError, NotFound
 from core.models import folder_on_disk, locate
 from core.runs import Completion, Run
 from core.store import browsing, remarks
@@ -18,7 +18,7 @@ from webui.components.live import live, still
 from webui.components.token_strip import token_strip
 from webui.language import words
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, frame, page_body, said
+from webui.pages.frame import QUIET, frame, or_else, page_body, said
 from webui.present import empty_state, esc, folded, own, skeleton
 from webui.services import Services
 
@@ -47,18 +47,12 @@ def build(app: gr.Blocks, services: Services) -> None:
     chosen = gr.State(0)
     remarking = [] if services.read_only else [tags, note, flag]
 
+    @or_else(lambda error: [0, _unread(error), "", "", "", "", *(gr.skip() for _ in remarking)])
     def arrive(request: gr.Request) -> list[Any]:
         asked = dict(request.query_params)
         number = whole(asked.get("id")) or 0
-        blank = [gr.skip()] * len(remarking)
-        try:
-            with services.database.reading() as connection:
-                one = get_completion(connection, number)
-        except GrouperError as error:
-            state = empty_state("No such completion", f"{error} Pick one from the list.", "Completions", "completions")
-            return [0, state, "", "", "", "", *blank]
-        except Exception as error:
-            return [0, said(error, "The completion could not be read"), "", "", "", "", *blank]
+        with services.database.reading() as connection:
+            one = get_completion(connection, number)
         return [number, *look(services, one, asked), "", *(_remark(one) if remarking else [])]
 
     app.load(arrive, None, [chosen, heading, text, about, strip, problem, *remarking], **QUIET)
@@ -75,18 +69,22 @@ def build(app: gr.Blocks, services: Services) -> None:
 
         return changed(number, write)
 
+    @or_else(lambda error: [gr.skip(), gr.skip(), said(error, "Nothing was changed")])
     def changed(number: int, write: Any) -> list[Any]:
         """What is typed and not saved yet stays as it is."""
-        try:
-            with services.database.writing() as connection:
-                write(connection, get_completion(connection, number))
-                one = get_completion(connection, number)
-        except Exception as error:
-            return [gr.skip(), gr.skip(), said(error, "Nothing was changed")]
+        with services.database.writing() as connection:
+            write(connection, get_completion(connection, number))
+            one = get_completion(connection, number)
         return [facts(one), _flag_button(one), '<p class="soft" role="status">Saved.</p>']
 
     flag.click(flag_completion, chosen, [about, flag, problem], **QUIET)
     save.click(save_remark, [chosen, tags, note], [about, flag, problem], **QUIET)
+
+
+def _unread(error: Exception) -> str:
+    if isinstance(error, NotFound):
+        return empty_state("No such completion", f"{error} Pick one from the list.", "Completions", "completions")
+    return said(error, "The completion could not be read")
 
 
 def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[str]:

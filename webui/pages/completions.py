@@ -12,7 +12,8 @@ from webui.components.completions import group_rows, tabs
 from webui.components.live import live
 from webui.components.run_panels import step_picker
 from webui.components.run_select import run_select
-from webui.pages.frame import QUIET, frame, page_body, said, title
+from webui.pages.frame import QUIET, attempt, frame, page_body, said, title
+from webui.pages.pressed import pressed
 from webui.present import empty_state, esc, skeleton
 from webui.services import Services
 
@@ -45,17 +46,15 @@ def build(app: gr.Blocks, services: Services) -> None:
         return present(View(asked.get("run", ""), whole(asked.get("step")), None if group is None else group - 1))
 
     def pick(seen: View, event: gr.EventData) -> list[Any]:
-        return present(replace(seen, step=whole(event._data.get("id")), group=None))
+        return present(replace(seen, step=whole(pressed(event).id), group=None))
 
     def opened(seen: View, event: gr.EventData) -> list[Any]:
-        number = whole(str(event._data.get("id", "")).removeprefix("group:"), least=0)
+        number = whole(pressed(event).about, least=0)
         return present(replace(seen, group=None if number == seen.group else number))
 
     def present(wanted: View) -> list[Any]:
-        try:
-            return [*look(services, wanted)]
-        except Exception as error:
-            return [wanted, unread(error, "The completions could not be read"), "", ""]
+        doing = "The completions could not be read"
+        return attempt(lambda: [*look(services, wanted)], lambda error: [wanted, unread(error, doing), "", ""])
 
     app.load(arrive, None, outputs, **QUIET)
     picker.select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})

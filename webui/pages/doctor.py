@@ -10,7 +10,7 @@ from core.troubles import load_troubles
 from webui.components.checks import checks_view, known_failures, versions_table
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, frame, page_body, said, title
+from webui.pages.frame import QUIET, frame, or_else, page_body, said, title
 from webui.present import skeleton
 from webui.services import Services
 
@@ -46,12 +46,10 @@ def build(app: gr.Blocks, services: Services) -> None:
         button.click(examine, None, [found, button], **QUIET)
 
 
+@or_else(lambda error: said(error, "The checks could not be made"))
 def _looked(services: Services) -> str:
     """What can be read without trying anything; the rest waits for the button."""
-    try:
-        checks = list(jobs.examine(services.settings, quick=True))
-    except Exception as error:
-        return said(error, "The checks could not be made")
+    checks = list(jobs.examine(services.settings, quick=True))
     waiting = [jobs.Check(name, "skipped", f"{doing}.") for name, doing in jobs.TRIED]
     sound = all(check.state == "ok" for check in checks)
     return checks_view([*checks, *waiting], AT_A_GLANCE if sound else jobs.verdict(checks))
@@ -66,7 +64,7 @@ def _examined(services: Services) -> Iterator[list[Any]]:
             done[check.name] = check
             waiting = [jobs.Check(name, "skipped", "Waiting.") for name, _ in jobs.TRIED if name not in done]
             yield [checks_view([*done.values(), *waiting], "Checking"), busy]
-    except Exception as error:
+    except Exception as error:  # comes after checks that are shown already: not one answer instead of another
         yield [said(error, "The checks could not be made"), gr.Button(words("Run all checks"), interactive=True)]
         return
     checks = list(done.values())

@@ -14,7 +14,7 @@ from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live, still
 from webui.pages.completions import RUNS, completions_title, nothing_yet, unread, whole
-from webui.pages.frame import QUIET, frame, page_body
+from webui.pages.frame import QUIET, frame, or_else, page_body
 from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
@@ -35,11 +35,9 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Column(elem_classes="card"):
             compared = live(skeleton(6), elem_id="compared")
 
+    @or_else(lambda error: [unread(error, "The evaluation could not be read"), "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        try:
-            return [*look(services, dict(request.query_params))]
-        except Exception as error:
-            return [unread(error, "The evaluation could not be read"), "", "", ""]
+        return [*look(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
 

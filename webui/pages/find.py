@@ -18,7 +18,7 @@ from webui.components.find_form import FindForm
 from webui.components.found import evidence_links, found_line, next_pages
 from webui.components.live import live
 from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
-from webui.pages.frame import QUIET, frame, page_body
+from webui.pages.frame import QUIET, frame, or_else, page_body
 from webui.present import panel, skeleton
 from webui.services import Services
 
@@ -35,11 +35,9 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Column(elem_classes="card"):
             found = live(skeleton(8), elem_id="found")
 
+    @or_else(lambda error: [unread(error, "The completions could not be read"), "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        try:
-            return [*look(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
-        except Exception as error:
-            return [unread(error, "The completions could not be read"), "", ""]
+        return [*look(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
 
     app.load(arrive, None, [heading, form, found], **QUIET)
 

@@ -1,8 +1,9 @@
 """What every page has around it: the navigation, the title line and the answer to errors."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -11,6 +12,8 @@ from webui.components.live import live, still
 from webui.present import esc, panel, skeleton
 
 log = logging.getLogger(__name__)
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 # How a handler of ours is registered: no spinner over what it redraws, as many viewers at once as there are, and not
 # offered as an API. Handlers check what they are given all the same.
@@ -82,6 +85,38 @@ def said(error: Exception, doing: str) -> str:
         "Something unexpected went wrong. The dashboard's log says more.",
         details=f"{type(error).__name__}: {error}",
     )
+
+
+def attempt(work: Callable[[], Answer], instead: Callable[[Exception], Answer]) -> Answer:
+    """What `work` gives, or what `instead` makes of the error, of whatever kind: a page always has an answer."""
+    try:
+        return work()
+    except Exception as error:
+        return instead(error)
+
+
+def or_else(instead: Callable[[Exception], Answer]) -> Callable[[Callable[Given, Answer]], Callable[Given, Answer]]:
+    """A handler that answers with `instead` when it cannot do what it is for."""
+
+    def decorate(handler: Callable[Given, Answer]) -> Callable[Given, Answer]:
+        @wraps(handler)
+        def guarded(*given: Given.args, **named: Given.kwargs) -> Answer:
+            return attempt(lambda: handler(*given, **named), instead)
+
+        return guarded
+
+    return decorate
+
+
+def refusal(doing: str, work: Callable[[], object]) -> str:
+    """Does it. Nothing when it is done; when it could not be, the panel that says so and why."""
+
+    @or_else(lambda error: said(error, doing))
+    def done() -> str:
+        work()
+        return ""
+
+    return done()
 
 
 def prints(values: Mapping[str, str], *without: str) -> dict[str, int]:

@@ -17,7 +17,7 @@ from webui.components.launch_panels import computed_view, reasons_view, recipe_v
 from webui.components.live import live, still
 from webui.components.same_elsewhere import field_errors
 from webui.language import words
-from webui.pages.frame import QUIET, TICK, frame, page_body, pulse, said, title
+from webui.pages.frame import QUIET, TICK, frame, or_else, page_body, pulse, said, title
 from webui.pages.launch_form import (
     config_of,
     filled_in,
@@ -163,11 +163,9 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
     fields = list(form.values())
     identity = [form[name] for name in forms.IDENTITY]
 
+    @or_else(lambda error: refused(error, "These choices do not go together", len(fields)))
     def begin(starting: dict[str, Any], *given: Any) -> list[Any]:
-        try:
-            fresh, filled = starting_values(forms.named(given), starting)
-        except Exception as error:
-            return refused(error, "These choices do not go together", len(fields))
+        fresh, filled = starting_values(forms.named(given), starting)
         return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
 
     def redraw(*given: Any) -> list[Any]:
@@ -180,12 +178,17 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
         like = request.query_params.get("like", "")
         if not like:
             return ["", *begin(starting, *given)]
-        try:
-            changes = _changes(request.query_params.get("with", ""))
-            config = jobs.config_like(services.database, like, changes)
-            return ["", *filled_in(services, config)]
-        except Exception as error:  # the form is usable all the same
+
+        def without(error: Exception) -> list[Any]:
+            """The form is usable all the same."""
             return [said(error, "That run's settings cannot be used"), *begin(starting, *given)]
+
+        @or_else(without)
+        def with_its_settings() -> list[Any]:
+            changes = _changes(request.query_params.get("with", ""))
+            return ["", *filled_in(services, jobs.config_like(services.database, like, changes))]
+
+        return with_its_settings()
 
     everything = [*outputs, *fields]
     app.load(arrive, [outputs[0], *fields], [problem, *everything], **QUIET)
@@ -200,14 +203,11 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
     """Fills in what this device can do best and says why, field by field."""
     fields = list(form.values())
 
+    @or_else(lambda error: [said(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))])
     def fill(*given: Any) -> list[Any]:
-        values = forms.named(given)
-        try:
-            config = config_of(values)
-            best = jobs.best_settings(services.settings, config)
-            filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
-        except Exception as error:
-            return [said(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))]
+        config = config_of(forms.named(given))
+        best = jobs.best_settings(services.settings, config)
+        filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
         return [reasons_view(best), *plan_view(services, filled), *filled.values()]
 
     button.click(fill, fields, [*outputs, *fields], **QUIET)
@@ -220,21 +220,30 @@ def _register_launch(
 
     def launch(request: str, name: str, insist: bool, *given: Any) -> Iterator[list[Any]]:
         yield [gr.Button(words("Launching"), interactive=False), "", gr.skip()]
-        try:
-            config = config_of(forms.named(given))
+        chosen = forms.named(given)
+
+        @or_else(lambda error: _not_launched(services, chosen, error))
+        def launched() -> list[Any]:
             run = jobs.submit(
-                services.database, services.settings, config, name=name, request=request or None, insist=bool(insist)
+                services.database,
+                services.settings,
+                config_of(chosen),
+                name=name,
+                request=request or None,
+                insist=bool(insist),
             )
-        except Exception as error:
-            chosen = forms.named(given)
-            gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
-            word = _word(*jobs.standing(services.database, services.settings, gpu, device))
-            problem = said(error, "The run was not launched")
-            yield [gr.Button(words(word), interactive=True), problem, field_errors([error])]
-        else:
-            yield [gr.skip(), opened(run.id), gr.skip()]
+            return [gr.skip(), opened(run.id), gr.skip()]
+
+        yield launched()
 
     button.click(launch, [*about, *form.values()], [button, *outputs], **QUIET)
+
+
+def _not_launched(services: Services, chosen: dict[str, Any], error: Exception) -> list[Any]:
+    """[button, outcome, errors]: the button as it was, why there is no run, and that under its field too."""
+    gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
+    word = _word(*jobs.standing(services.database, services.settings, gpu, device))
+    return [gr.Button(words(word), interactive=True), said(error, "The run was not launched"), field_errors([error])]
 
 
 def _changes(text: str) -> dict[str, Any]:

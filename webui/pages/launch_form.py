@@ -15,7 +15,7 @@ from webui import forms
 from webui.components.budget_bar import budget_bar
 from webui.components.launch_panels import recipe_view
 from webui.components.same_elsewhere import field_errors, same_elsewhere
-from webui.pages.frame import said
+from webui.pages.frame import or_else, said
 from webui.present import capitalised
 from webui.services import Services
 
@@ -33,18 +33,20 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
     return compose(recipe, model, gpu, overrides)
 
 
+def _no_plan(error: Exception) -> list[Any]:
+    unticked = gr.Checkbox(value=False, visible=False)
+    return [said(error, "No plan for these values"), unticked, field_errors([error]), gr.skip()]
+
+
+@or_else(_no_plan)
 def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     """[plan, insist, errors, command]: the box for launching all the same is there when the plan does not fit."""
-    try:
-        config = config_of(values)
-        planned = jobs.preview(services.settings, config)
-        advice = () if planned.fits else jobs.remedies(services.settings, config)
-        sentences = [remedy.sentence for remedy in advice]
-        doubt = jobs.doubt(services.settings, config)
-        bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
-    except Exception as error:
-        unticked = gr.Checkbox(value=False, visible=False)
-        return [said(error, "No plan for these values"), unticked, field_errors([error]), gr.skip()]
+    config = config_of(values)
+    planned = jobs.preview(services.settings, config)
+    advice = () if planned.fits else jobs.remedies(services.settings, config)
+    sentences = [remedy.sentence for remedy in advice]
+    doubt = jobs.doubt(services.settings, config)
+    bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
     return [bars, gr.skip() if services.read_only else insist, field_errors(), same_elsewhere(config)]
 

@@ -11,7 +11,7 @@ from core.store import annotating
 from webui import forms
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, said
+from webui.pages.frame import QUIET, or_else, said
 from webui.pages.launch_form import config_of, filled_in, refused
 from webui.present import esc
 from webui.services import Services
@@ -63,40 +63,32 @@ def register_presets(
         with database.reading() as connection:
             return gr.Dropdown(choices=[*annotating.preset_names(connection)])
 
+    @or_else(lambda error: refused(error, "The preset cannot be used", len(fields)))
     def use(name: str | None) -> list[Any]:
         if not name:
             return [gr.skip() for _ in everything]
-        try:
-            with database.reading() as connection:
-                config = annotating.get_preset(connection, name).config
-            return filled_in(services, config)
-        except Exception as error:
-            return refused(error, "The preset cannot be used", len(fields))
+        with database.reading() as connection:
+            config = annotating.get_preset(connection, name).config
+        return filled_in(services, config)
 
+    @or_else(lambda error: refused(error, "The JSON was not taken", len(fields)))
     def take_in(text: str) -> list[Any]:
-        try:
-            return filled_in(services, make_config(read_config_json(text)))
-        except Exception as error:
-            return refused(error, "The JSON was not taken", len(fields))
+        return filled_in(services, make_config(read_config_json(text)))
 
+    @or_else(lambda error: [gr.skip(), gr.skip(), said(error, "The preset was not kept")])
     def save_preset(name: str, *given: Any) -> list[Any]:
-        try:
-            config = config_of(forms.named(given))
-            with database.writing() as connection:
-                preset = annotating.save_preset(connection, name, config)
-                known = annotating.preset_names(connection)
-        except Exception as error:
-            return [gr.skip(), gr.skip(), said(error, "The preset was not kept")]
+        config = config_of(forms.named(given))
+        with database.writing() as connection:
+            preset = annotating.save_preset(connection, name, config)
+            known = annotating.preset_names(connection)
         done = f'<p class="soft" role="status">Kept as {esc(preset.name)}.</p>'
         return [gr.Dropdown(choices=[*known], value=preset.name), "", done]
 
+    @or_else(lambda error: [gr.skip(), said(error, "The preset was not forgotten")])
     def forget_preset(name: str | None) -> list[Any]:
-        try:
-            with database.writing() as connection:
-                annotating.delete_preset(connection, name or "")
-                known = annotating.preset_names(connection)
-        except Exception as error:
-            return [gr.skip(), said(error, "The preset was not forgotten")]
+        with database.writing() as connection:
+            annotating.delete_preset(connection, name or "")
+            known = annotating.preset_names(connection)
         return [gr.Dropdown(choices=[*known], value=None), ""]
 
     app.load(names, None, kept["chosen"], **QUIET)

@@ -16,7 +16,7 @@ from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, chart_beside, frame, page_body, said
+from webui.pages.frame import QUIET, chart_beside, frame, or_else, page_body, said
 from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
@@ -33,16 +33,17 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Column(elem_classes="card"):
             compared = live(skeleton(6), elem_id="compared")
 
+    @or_else(lambda error: [_unread(error), "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        try:
-            return [*look(services, dict(request.query_params))]
-        except NotFound as error:
-            state = empty_state("No such prompt", f"{error} Pick one from the list.", "Completions", "completions")
-            return [state, "", "", ""]
-        except Exception as error:
-            return [said(error, "The prompt could not be read"), "", "", ""]
+        return [*look(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
+
+
+def _unread(error: Exception) -> str:
+    if isinstance(error, NotFound):
+        return empty_state("No such prompt", f"{error} Pick one from the list.", "Completions", "completions")
+    return said(error, "The prompt could not be read")
 
 
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:

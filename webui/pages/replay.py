@@ -15,7 +15,7 @@ from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import RUNS, completions_title, nothing_sampled, nothing_yet, unread
-from webui.pages.frame import QUIET, chart_beside, frame, page_body
+from webui.pages.frame import QUIET, chart_beside, frame, or_else, page_body
 from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
 
@@ -32,11 +32,9 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Column(elem_classes="card"):
             changes = live(skeleton(4), elem_id="changes")
 
+    @or_else(lambda error: [unread(error, "The rewards could not be replayed"), "", "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        try:
-            return [*look(services, dict(request.query_params))]
-        except Exception as error:
-            return [unread(error, "The rewards could not be replayed"), "", "", "", ""]
+        return [*look(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
 

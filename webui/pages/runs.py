@@ -14,7 +14,8 @@ from core.store.listing import SORTS, RunFilter, facets, page_of_runs
 from core.units import plural
 from webui.components.live import ARRIVES, live, still
 from webui.components.runs_table import filter_bar, runs_table
-from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said, title
+from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, refusal, said, title
+from webui.pages.pressed import Pressed, pressed
 from webui.present import empty_state, panel, skeleton
 from webui.services import Services
 
@@ -46,10 +47,9 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def present(seen: View, problem: str = "") -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
-        try:
-            values = {"problem": problem, **look(services, seen.wanted)}
-        except Exception as error:
-            values = {"problem": said(error, "The runs could not be read")}
+        doing = "The runs could not be read"
+        read = attempt(lambda: look(services, seen.wanted), lambda error: {"problem": said(error, doing)})
+        values = {"problem": problem, **read}
         made = prints(values)
         fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
         return {view: replace(seen, sent={**seen.sent, **made}), **fresh}
@@ -58,28 +58,19 @@ def build(app: gr.Blocks, services: Services) -> None:
         return present(services.shared.arrived(key, View) or View(asked(request.query_params)))
 
     def narrow(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        return present(replace(seen, wanted=narrowed(seen.wanted, event._data)))
-
-    def acting(seen: View, doing: str, work: Callable[[], object]) -> dict[Any, Any]:
-        try:
-            work()
-        except Exception as error:
-            return present(seen, said(error, doing))
-        return present(seen)
+        return present(replace(seen, wanted=narrowed(seen.wanted, pressed(event))))
 
     def stop(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        run_id = str(event._data.get("id", ""))
-        return acting(seen, "The run was not stopped", lambda: jobs.stop(services.database, run_id, "page"))
+        run_id, doing = pressed(event).id, "The run was not stopped"
+        return present(seen, refusal(doing, lambda: jobs.stop(services.database, run_id, "page")))
 
     def run_next(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        run_id = str(event._data.get("id", ""))
-        return acting(seen, "The queue was not changed", lambda: jobs.run_next(services.database, run_id))
+        run_id, doing = pressed(event).id, "The queue was not changed"
+        return present(seen, refusal(doing, lambda: jobs.run_next(services.database, run_id)))
 
     def act(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        try:
-            return present(seen, act_on(services, event._data))
-        except Exception as error:
-            return present(seen, said(error, "Nothing was changed"))
+        doing = "Nothing was changed"
+        return present(seen, attempt(lambda: act_on(services, pressed(event)), lambda error: said(error, doing)))
 
     app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     panels["pulse"].tick(present, view, outputs, **TICK)
@@ -131,16 +122,16 @@ def asked(query: Mapping[str, str]) -> RunFilter:
     return RunFilter(**chosen, archived=query.get("archived") == "1")
 
 
-def narrowed(wanted: RunFilter, event: Mapping[str, Any]) -> RunFilter:
+def narrowed(wanted: RunFilter, press: Pressed) -> RunFilter:
     """The filter after a field of the bar was changed, or a head or page link pressed."""
-    what, _, value = str(event.get("id") or "").partition(":")
+    what = press.action
     if what == "clear":
         return RunFilter()
     if what in ("sort", "page"):
-        found = asked({what: value})
+        found = asked({what: press.about})
         return replace(wanted, page=found.page, sort=found.sort if what == "sort" else wanted.sort)
     changes: dict[str, Any] = {}
-    for name, given in dict(event.get("fields") or {}).items():
+    for name, given in press.fields.items():
         if name in CHOICES:
             changes[name] = str(given)[:LONGEST]
         elif name == "archived":
@@ -148,14 +139,12 @@ def narrowed(wanted: RunFilter, event: Mapping[str, Any]) -> RunFilter:
     return replace(wanted, **changes, page=1)
 
 
-def act_on(services: Services, event: Mapping[str, Any]) -> str:
+def act_on(services: Services, press: Pressed) -> str:
     """Does one thing to every ticked run; what could not be done is said, run by run, in a panel."""
-    ids = [str(run_id) for run_id in (event.get("ids") or [])][:500]
-    word = str((event.get("fields") or {}).get("tag", ""))
-    work = ACTIONS.get(str(event.get("id")))
+    ids, word, work = press.ids[:500], press.field("tag"), ACTIONS.get(press.id)
     if work is None:
-        raise InvalidInput("action", event.get("id"), "which is unknown", "use the buttons of the page")
-    if str(event.get("id")) in ("tag", "untag") and not word.strip():
+        raise InvalidInput("action", press.id, "which is unknown", "use the buttons of the page")
+    if press.id in ("tag", "untag") and not word.strip():
         raise InvalidInput("tag", word, "which is empty", "write a tag first")
     refused: list[str] = []
     for run_id in ids:
