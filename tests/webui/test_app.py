@@ -14,8 +14,8 @@ from webui.services import Services, open_services
 # Gradio makes event loops that nobody closes; they are collected here and not in somebody else's test.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 MUTATING = {
-    "launch", "stop", "stop_now", "resume", "run_next", "examine", "act", "extend", "add_tag", "remove_tag",
-    "write_notes", "archive", "delete", "save_preset", "forget_preset", "flag_completion", "save_remark",
+    "launch", "stop", "run_next", "examine", "act", "change", "save_preset", "forget_preset", "flag_completion",
+    "save_remark",
 }  # fmt: skip
 
 

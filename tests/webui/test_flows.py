@@ -152,7 +152,7 @@ def test_a_run_is_launched_and_cancelled_with_the_keyboard_alone(tab: Any, own: 
     tab.wait_for_url(re.compile(r"/run\?id=\w+"))
     expect(tab.get_by_role("heading", level=1)).to_contain_text("by keyboard")
     assert newest(own).name == "by keyboard"
-    tab_to(tab, "[data-trigger=stop]")
+    tab_to(tab, "[data-id=stop]")
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", level=1)).to_contain_text("Cancelled")
 

@@ -1,8 +1,11 @@
-"""What can be done with a run from its page: hold the page still, stop, resume, extend, clone, archive, delete."""
+"""What can be done with a run from its page: hold the page still, stop, resume, extend, clone, archive, delete.
+
+A button that changes the run names its action; `webui.pages.run_actions` does it.
+"""
 
 from core.jobs import can_resume
 from core.runs import Run, RunStatus
-from webui.components.runs_table import stop_button
+from webui.components.runs_table import stop_word
 from webui.present import clock, esc
 
 
@@ -13,9 +16,7 @@ def controls(run: Run, now: float, paused: bool, may_change: bool) -> str:
     word = "Resume updates" if paused else "Pause updates"
     state = "Paused, last updated" if paused else "Updated"
     heard = clock(now, now, "ago").replace("<time ", "<time data-heard " if not paused else "<time ", 1)
-    stop = ""
-    if may_change:
-        stop = stop_button(run, "Stop after this step", "Cancel run") or _end_button(run)
+    stop = (_stop_button(run) or _end_button(run)) if may_change else ""
     return (
         f'<div class="controls"><span>{state} {heard}</span>'
         f'<button type="button" class="small-button" data-trigger="pause">{word}</button>{_clone_link(run)}{stop}</div>'
@@ -25,9 +26,9 @@ def controls(run: Run, now: float, paused: bool, may_change: bool) -> str:
 def _afterwards(run: Run) -> str:
     resume = _resume_button(run) if can_resume(run) else ""
     word, action = ("Restore", "restore") if run.archived_at else ("Archive", "archive")
-    archive = _button("apply", action, word, "In the archive a run is out of the way; nothing of it is lost")
+    archive = _button(action, word, "In the archive a run is out of the way; nothing of it is lost")
     question = f"Delete {run.name} with its completions, adapter and log? This cannot be undone."
-    delete = _button("delete", run.id, "Delete", more=f' data-confirm="{esc(question)}"')
+    delete = _button("delete", "Delete", more=f' data-confirm="{esc(question)}"')
     return f"{resume}{_extend_menu(run)}{_clone_link(run)}{archive}{delete}"
 
 
@@ -39,7 +40,7 @@ def _clone_link(run: Run) -> str:
 
 def _resume_button(run: Run) -> str:
     again = "Resume" if run.step else "Launch again"
-    return _button("retry", run.id, again, "Goes on from the newest whole checkpoint")
+    return _button("resume", again, "Goes on from the newest whole checkpoint")
 
 
 def _extend_menu(run: Run) -> str:
@@ -50,19 +51,24 @@ def _extend_menu(run: Run) -> str:
     return (
         '<details class="menu" data-key="extend"><summary class="small-button">Extend</summary><div data-form>'
         f'<label>Steps in all <input type="number" name="steps" min="{run.step + 1}" value="{more}"></label>'
-        f"{_button('expand', run.id, 'Extend run')}</div></details>"
+        f"{_button('extend', 'Extend run')}</div></details>"
     )
+
+
+def _stop_button(run: Run) -> str:
+    word = stop_word(run, "Stop after this step", "Cancel run")
+    return _button("stop", word, more=f' aria-label="{word}: {esc(run.name)}"') if word else ""
 
 
 def _end_button(run: Run) -> str:
     """For a run that was asked to end and takes too long over it."""
     why = "Ends the worker at once; what was sampled since the last recorded step is lost"
-    return _button("end", run.id, "Stop now", why)
+    return _button("stop-now", "Stop now", why)
 
 
-def _button(trigger: str, name: str, word: str, title: str = "", more: str = "") -> str:
+def _button(action: str, word: str, title: str = "", more: str = "") -> str:
     hint = f' title="{esc(title)}"' if title else ""
     return (
-        f'<button type="button" class="small-button" data-trigger="{trigger}" data-id="{esc(name)}"{hint}{more}>'
+        f'<button type="button" class="small-button" data-trigger="apply" data-id="{action}"{hint}{more}>'
         f"{word}</button>"
     )

@@ -69,11 +69,17 @@ def runs_table(page: RunPage, wanted: RunFilter, now: float, may_change: bool = 
     )
 
 
-def stop_button(run: Run, stop: str = "Stop", cancel: str = "Cancel") -> str:
-    """A button for a run that can still be ended."""
+def stop_word(run: Run, stop: str = "Stop", cancel: str = "Cancel") -> str:
+    """What ending this run is called; nothing for one that has ended or is about to."""
     if run.status.is_final or run.status is RunStatus.STOPPING:
         return ""
-    word = cancel if run.status is RunStatus.QUEUED else stop
+    return cancel if run.status is RunStatus.QUEUED else stop
+
+
+def _stop_button(run: Run) -> str:
+    word = stop_word(run)
+    if not word:
+        return ""
     return (
         f'<button type="button" class="small-button" data-trigger="stop" data-id="{esc(run.id)}" '
         f'aria-label="{word}: {esc(run.name)}">{word}</button>'
@@ -109,7 +115,7 @@ def _row(row: RunRow, now: float, may_change: bool) -> str:
         f'<td data-head="{head}" data-head-said="{head}"{_number(head)}>{cell}</td>'
         for head, cell in zip(HEADS, cells, strict=True)
     )
-    buttons = f"{next_button(run)} {stop_button(run)}".strip() if may_change else ""
+    buttons = f"{next_button(run)} {_stop_button(run)}".strip() if may_change else ""
     tick = f'<input type="checkbox" data-pick="{esc(run.id)}" aria-label="Select {esc(run.name)}">'
     return f'<tr data-key="{esc(run.id)}"><td class="pick">{tick}</td>{body}<td class="buttons">{buttons}</td></tr>'
 

@@ -9,9 +9,9 @@ import gradio as gr
 from gradio.components import Component
 
 from core import jobs
-from core.errors import InvalidInput, NotFound
+from core.errors import NotFound
 from core.runs import Run
-from core.store import annotating, browsing
+from core.store import browsing
 from core.store.history import History
 from webui.components.charts import FIGURES, as_text, run_charts
 from webui.components.completions import groups_view
@@ -31,7 +31,9 @@ from webui.components.run_panels import (
     unreadable_panel,
 )
 from webui.components.time_bar import time_bars
-from webui.pages.frame import QUIET, TICK, frame, page_body, prints, pulse, said
+from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, said
+from webui.pages.pressed import pressed
+from webui.pages.run_actions import act_on
 from webui.present import empty_state, failure_panel, skeleton
 from webui.services import Services
 
@@ -62,21 +64,19 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def present(wanted: View, problem: str = "") -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
-        try:
-            wanted, values = look(services, wanted)
-        except Exception as error:
-            values = {"problem": said(error, "The run could not be read")}
+        doing = "The run could not be read"
+        now, values = attempt(lambda: look(services, wanted), lambda error: (wanted, {"problem": said(error, doing)}))
         if problem:
             values["problem"] = problem
         made = prints(values, "charts")
         fresh = {panels[name]: values[name] for name in values if made.get(name, 0) != wanted.sent.get(name)}
-        return {view: replace(wanted, sent={**wanted.sent, **made}), **fresh}
+        return {view: replace(now, sent={**wanted.sent, **made}), **fresh}
 
     def arrive(key: str, request: gr.Request) -> dict[Any, Any]:
         return present(services.shared.arrived(key, View) or asked(request.query_params))
 
     def pick(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        return present(replace(seen, step=_step(event._data.get("id"))))
+        return present(replace(seen, step=_step(pressed(event).id)))
 
     def pause(seen: View) -> dict[Any, Any]:
         return present(replace(seen, paused=not seen.paused))
@@ -94,67 +94,15 @@ def build(app: gr.Blocks, services: Services) -> None:
 
 
 def _register_changes(services: Services, panels: dict[str, Any], view: gr.State, present: Callable[..., Any]) -> None:
-    """What changes the run. Each looks at the event, acts, and shows the run as it then is."""
+    """What changes the run: the panels with buttons for it, each of which says what it is for."""
+
+    def change(seen: View, event: gr.EventData) -> dict[Any, Any]:
+        return present(seen, act_on(services, seen.run_id, pressed(event)))
+
     outputs = [view, *panels.values()]
-    database, settings = services.database, services.settings
-
-    def acting(seen: View, doing: str, work: Callable[[], object]) -> dict[Any, Any]:
-        try:
-            work()
-        except Exception as error:
-            return present(seen, said(error, doing))
-        return present(seen)
-
-    def stop(seen: View) -> dict[Any, Any]:
-        return acting(seen, "The run was not stopped", lambda: jobs.stop(database, seen.run_id, "page"))
-
-    def stop_now(seen: View) -> dict[Any, Any]:
-        return acting(seen, "The run was not stopped", lambda: jobs.stop(database, seen.run_id, "page", now=True))
-
-    def resume(seen: View) -> dict[Any, Any]:
-        return acting(seen, "The run was not resumed", lambda: jobs.resume(database, settings, seen.run_id, "page"))
-
-    def extend(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        def work() -> None:
-            jobs.resume(database, settings, seen.run_id, "page", _whole("steps", _field(event, "steps")))
-
-        return acting(seen, "The run was not extended", work)
-
-    def annotate(seen: View, change: Callable[[Any], object]) -> dict[Any, Any]:
-        def work() -> None:
-            with database.writing() as connection:
-                change(connection)
-
-        return acting(seen, "That was not kept", work)
-
-    def add_tag(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        word = _field(event, "tag")
-        return annotate(seen, lambda connection: annotating.tag(connection, seen.run_id, add=[word]))
-
-    def remove_tag(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        word = str(event._data.get("id", ""))
-        return annotate(seen, lambda connection: annotating.tag(connection, seen.run_id, remove=[word]))
-
-    def write_notes(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        text = _field(event, "notes")
-        return annotate(seen, lambda connection: annotating.write_notes(connection, seen.run_id, text))
-
-    def archive(seen: View, event: gr.EventData) -> dict[Any, Any]:
-        wanted = event._data.get("id") == "archive"
-        return annotate(seen, lambda connection: annotating.archive(connection, seen.run_id, wanted, "page"))
-
-    def delete(seen: View) -> dict[Any, Any]:
-        return acting(seen, "The run was not deleted", lambda: jobs.delete(database, settings, seen.run_id))
-
-    panels["controls"].stop(stop, view, outputs, **QUIET)
-    panels["controls"].end(stop_now, view, outputs, **QUIET)
-    panels["controls"].retry(resume, view, outputs, **QUIET)
-    panels["controls"].expand(extend, view, outputs, **QUIET)
-    panels["controls"].apply(archive, view, outputs, **QUIET)
-    panels["controls"].delete(delete, view, outputs, **QUIET)
-    panels["notes"].edit(add_tag, view, outputs, **QUIET)
-    panels["notes"].clear(remove_tag, view, outputs, **QUIET)
-    panels["notes"].submit(write_notes, view, outputs, **QUIET)
+    panels["controls"].apply(change, view, outputs, **QUIET)
+    # A tag may be added while the notes are still being kept, and neither is worse for being done twice.
+    panels["notes"].apply(change, view, outputs, **QUIET | {"trigger_mode": "multiple"})
 
 
 def first(services: Services, query: Mapping[str, str]) -> tuple[View, Values]:
@@ -266,16 +214,6 @@ def _unknown(run_id: str) -> Values:
     empty = dict.fromkeys(("headline", "controls", "advice", "problem"), "")
     help = "It may have been deleted, or it belongs to another installation. Pick one from the list."
     return {**empty, "heading": empty_state("No such run", f"{what} {help}", "All runs", "runs")}
-
-
-def _field(event: gr.EventData, name: str) -> str:
-    return str((event._data.get("fields") or {}).get(name, ""))
-
-
-def _whole(field: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise InvalidInput(field, text, "which is not a whole number", "write for example 80")
-    return int(text)
 
 
 def _step(text: Any) -> int | None:
