@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from webui.components.live import ASSETS
 from webui.download import export_route
 from webui.first import FirstContent, own_routes
-from webui.frontend import assets_route
+from webui.frontend import assets_routes
 from webui.language import LANGUAGES
 from webui.pages import (
     about,
@@ -28,6 +28,7 @@ from webui.pages import (
 )
 from webui.services import Services
 from webui.theme import STYLES, grouper_theme
+from webui.upstream.gradio import kinds_of, serve_until_interrupted
 
 # Launch is at the root; these have an address each.
 PAGES: tuple[tuple[str, str, Any], ...] = (
@@ -62,7 +63,7 @@ def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | N
     `kinds_of`."""
     firsts = {"": None, **{address.lstrip("/"): getattr(page, "first", None) for _, address, page in PAGES}}
     at_once = Middleware(FirstContent, services=services, firsts=firsts, kinds=kinds or {})
-    routes = [services.shared.route(), export_route(services), assets_route(), *own_routes()]
+    routes = [services.shared.route(), export_route(services), *assets_routes(), *own_routes()]
     return {
         "server_name": services.settings.host,
         "server_port": services.settings.port,
@@ -82,16 +83,6 @@ def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | N
     }
 
 
-def kinds_of(app: gr.Blocks) -> dict[str, frozenset[str]]:
-    """Each page's path and the kinds of components on it."""
-    config = app.get_config_file()
-    named = {part["id"]: part["type"] for part in config["components"]}
-    return {
-        path: frozenset(named[number] for number in page["components"] if number in named)
-        for path, page in config["page"].items()
-    }
-
-
 def serve(services: Services, **changes: Any) -> None:
     """Serves until interrupted. Runs go on without the page; the supervisor only starts and watches them."""
     if not services.read_only:
@@ -101,6 +92,6 @@ def serve(services: Services, **changes: Any) -> None:
         arguments = launch_arguments(services, kinds_of(app)) | changes
         _, address, _ = app.launch(**arguments, prevent_thread_lock=True, quiet=True)
         sys.stderr.write(f"Grouper is at {address}\n")
-        app.block_thread()
+        serve_until_interrupted(app)
     finally:
         services.close()

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
@@ -27,14 +26,12 @@ from webui.components.live import asset
 from webui.frontend import packed, preloads
 from webui.services import Services
 from webui.theme import STYLES
+from webui.upstream.gradio import SCRIPT, at_once
 
 log = logging.getLogger(__name__)
 
 # What a page looks like now: the view that its tab then has, and its panels' values by their elements' ids.
 First = Callable[[Services, Mapping[str, str]], tuple[Any, Mapping[str, str]]]
-# Gradio's entry runs once the page is whole; it may run as soon as its element is there, and not before: the element
-# reads its attributes when it is made, and one that finds none waits to be scrolled to.
-ENTRY, ELEMENT = re.compile(rb'<script type="module" [^>]*></script>'), b"</gradio-app>"
 SCRIPTS = ("words.js", "uPlot.iife.min.js", "charts.js", "grouper.js")
 
 
@@ -42,7 +39,7 @@ SCRIPTS = ("words.js", "uPlot.iife.min.js", "charts.js", "grouper.js")
 def own_files() -> dict[str, bytes]:
     """All of our scripts in one file and all of our styles in another, under names that change with what is in them."""
     texts = {
-        ".js": ";\n".join(asset(name) for name in SCRIPTS).encode(),
+        ".js": ";\n".join((SCRIPT, *(asset(name) for name in SCRIPTS))).encode(),
         ".css": "\n".join(asset(f"styles/{name}.css") for name in STYLES).encode(),
     }
     return {f"grouper-{hashlib.sha256(text).hexdigest()[:12]}{kind}": text for kind, text in texts.items()}
@@ -116,15 +113,6 @@ class FirstContent:
         brought = f'<script type="application/json" id="first-content">{data}</script>'
         # Our script may run while the parser is in the midst of the text before: only this says that it is whole.
         return f"{brought}<script>window.grouperBrought = true; window.grouper?.came()</script>"
-
-
-def at_once(page: bytes) -> bytes:
-    """Gradio's page with its entry right behind its element, to run without waiting for what comes after."""
-    entry = ENTRY.search(page)
-    if entry is None or ELEMENT not in page[entry.end() :]:
-        return page
-    script = entry[0].replace(b'type="module"', b'type="module" async')
-    return page[: entry.start()] + page[entry.end() :].replace(ELEMENT, ELEMENT + script, 1)
 
 
 class _Writer:

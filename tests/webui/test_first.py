@@ -9,8 +9,8 @@ from typing import Any
 import brotli
 import pytest
 
-from webui.first import at_once
-from webui.frontend import FOLDER, preloads
+from webui.frontend import ASSETS, preloads
+from webui.upstream.gradio import ENTRY_NAME, FRONTEND, at_once
 
 CONTENT = re.compile(r'<script type="application/json" id="first-content">(.*?)</script>', re.S)
 
@@ -34,12 +34,12 @@ def test_every_file_a_page_will_need_is_named_and_there() -> None:
     assert len(named) > 20
     assert any(name.startswith("HTML-") for name in named)
     assert len(preloads(frozenset({"textbox"}))) > len(preloads(frozenset()))
-    assert [name for name in named if not (FOLDER / "assets" / name).is_file()] == []
+    assert [name for name in named if not (ASSETS / name).is_file()] == []
 
 
 def test_gradios_entry_waits_for_its_element_alone() -> None:
     """The element reads its attributes when it is made; an entry that ran before would make one without any."""
-    page = at_once((FOLDER / "index.html").read_bytes())
+    page = at_once((FRONTEND / "index.html").read_bytes())
     assert page.count(b'type="module"') == 1
     assert page.index(b"</gradio-app>") < page.index(b'<script type="module" async') < page.index(b"</body>")
     assert at_once(b"<html>another build of Gradio</html>") == b"<html>another build of Gradio</html>"
@@ -89,10 +89,11 @@ def test_content_that_comes_late_is_drawn_all_the_same(page: Any, runs: dict[str
 
 @pytest.mark.browser
 def test_files_are_kept_by_browsers_and_travel_small(dashboard: str) -> None:
-    entry = re.search(r'src="\./(assets/index-[\w-]+\.js)"', (FOLDER / "index.html").read_text(encoding="utf-8"))
+    entry = ENTRY_NAME.search((FRONTEND / "index.html").read_bytes())
     assert entry is not None
-    plain, _ = _get(f"{dashboard}/{entry[1]}")
-    small, headers = _get(f"{dashboard}/{entry[1]}", **{"Accept-Encoding": "br"})
+    address = f"{dashboard}/assets/{entry[1].decode()}"
+    plain, _ = _get(address)
+    small, headers = _get(address, **{"Accept-Encoding": "br"})
     assert "immutable" in headers["Cache-Control"]
     assert brotli.decompress(small) == plain
     for path in ("assets/nothing.js", "assets/..%2Findex.html", "assets/%2e%2e/index.html"):

@@ -66,7 +66,7 @@ window.grouper = (() => {
   // Draws what a component shows, now and whenever that changes: what came with the page, which may still be on its
   // way, until the server sends something newer.
   function showing(element, props, watch, draw) {
-    const id = element.closest(".block")?.id;
+    const id = element.closest(grouperGradio.block)?.id;
     const empty = props.value;
     const redraw = () => {
       if (id === "pulse" && props.value !== empty) begun();
@@ -182,7 +182,7 @@ window.grouper = (() => {
     dialog.querySelector("p").textContent = question;
     dialog.querySelector(".keep").textContent = say("Keep");
     dialog.querySelector(".danger").textContent = verb;
-    document.querySelector(".gradio-container").append(dialog);
+    document.querySelector(grouperGradio.container).append(dialog);
     dialog.showModal();
     return new Promise((answer) =>
       dialog.addEventListener("close", () => {
@@ -286,7 +286,7 @@ window.grouper = (() => {
 
   // A list that opens below a field is scrolled by its arrow keys; as a stop of the Tab key it would be gone at once.
   addEventListener("keydown", ({ key }) => {
-    if (key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.tabIndex = -1;
+    if (key === "Tab") for (const list of document.querySelectorAll(grouperGradio.choices)) list.tabIndex = -1;
   }, true);
 
   // A form's address holds only what was asked.
@@ -352,7 +352,7 @@ window.grouper = (() => {
   // Gradio opens a dropdown's list at every key, Tab too, and so leaves it open over the next fields when a value of the
   // reader's own matches nothing. A Tab that it does not hear closes the list as a click elsewhere does.
   addEventListener("keydown", (event) => {
-    if (event.key === "Tab" && event.target.matches?.("[role=combobox]")) event.stopPropagation();
+    if (event.key === "Tab" && event.target.matches?.(grouperGradio.chooser)) event.stopPropagation();
   }, true);
 
   // A page brought back by the Back button would act on what it knew when it was left.

@@ -4,7 +4,7 @@
 // stay as they are; [0] are words that are looked up themselves. Code, what is typed, and text under translate="no" are
 // left alone.
 window.grouperWords = (() => {
-  const catalogues = window.gradio_config?.i18n_translations ?? {};
+  const catalogues = grouperGradio.catalogues();
   const asked = navigator.language || "en";
   const language = [asked, asked.split("-")[0]].find((name) => catalogues[name]) ?? "en";
   const known = new Map(Object.entries(catalogues[language] ?? {}));

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.errors import GrouperError
 from webui.bench.serving import bare_page, dashboard
+from webui.upstream.gradio import ELEMENT
 
 # Page -> what counts as its content, and the milliseconds it may take.
 CONTENT = {
@@ -31,12 +32,12 @@ WATCH = """selector => new Promise(done => {
     .observe({type: "layout-shift", buffered: true});
   const look = () => {
     if (!content && document.querySelector(selector)?.getBoundingClientRect().height) content = performance.now();
-    const stands = document.querySelector(`gradio-app :is(${selector})`)?.getBoundingClientRect().height;
+    const stands = document.querySelector(`GRADIO :is(${selector})`)?.getBoundingClientRect().height;
     content && stands ? done({content, ready: performance.now(), shift}) : requestAnimationFrame(look);
   };
   setTimeout(() => done(null), 30000);
   look();
-})"""
+})""".replace("GRADIO", ELEMENT)
 
 
 def browser_times(folder: Path, ids: Sequence[str]) -> dict[str, Any]:

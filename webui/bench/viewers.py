@@ -12,6 +12,7 @@ import httpx
 from core.store import Database
 from webui.bench.serving import dashboard, milliseconds
 from webui.bench.store import next_step
+from webui.upstream.gradio import PREDICT_PATH, handler_of, predict_body
 
 VIEWERS, WATCHED_S, STEP_EVERY_S, POLL_S = 50, 30.0, 2.0, 1.5
 
@@ -56,45 +57,33 @@ class Pages:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        config = httpx.get(f"{address}/config").json()
-        self._ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
-        self._handlers = config["dependencies"]
-        self._pages = config["page"]
+        self._config = httpx.get(f"{address}/config").json()
 
-    def _handler(self, page: str, event: str) -> int:
-        mine = set(self._pages[page]["dependencies"])
-        return next(
-            each["id"]
-            for each in self._handlers
-            if each["id"] in mine and any(target[1] == event for target in each["targets"]) and each["outputs"]
-        )
+    def _call(self, client: httpx.Client, handler: int, session: str, query: str, data: list[Any]) -> None:
+        body = predict_body(handler, session, data)
+        client.post(f"{self.address}/{PREDICT_PATH}?{query}", json=body).raise_for_status()
 
-    def _call(self, client: httpx.Client, handler: int, session: str, page: str, query: str, data: list[Any]) -> None:
-        body = {"fn_index": handler, "session_hash": session, "data": data, "event_data": None, "trigger_id": None}
-        client.post(f"{self.address}/gradio_api/run/predict?{query}", json=body).raise_for_status()
-
-    def _nothing(self, handler: int) -> list[str]:
+    def _load(self, client: httpx.Client, session: str, page: str, query: str) -> None:
         """What a tab sends that brings no key: the whole page is answered."""
-        return [""] * next(len(each["inputs"]) for each in self._handlers if each["id"] == handler)
+        handler = handler_of(self._config, page, "load")
+        self._call(client, handler["id"], session, query, [""] * len(handler["inputs"]))
 
     def load(self, page: str, **query: str) -> float:
         """Milliseconds of the page's load handler, over HTTP."""
         text = "&".join(f"{name}={value}" for name, value in query.items())
         with httpx.Client(timeout=60) as client:
-            handler = self._handler(page, "load")
-            return milliseconds(lambda: self._call(client, handler, f"load-{page}", page, text, self._nothing(handler)))
+            return milliseconds(lambda: self._load(client, f"load-{page}", page, text))
 
     def follow(self, run_id: str, ending: threading.Event, answers: list[int]) -> None:
         session, seen = f"viewer-{threading.get_ident()}", ""
-        tick = self._handler("run", "tick")
+        tick = handler_of(self._config, "run", "tick")["id"]
         with httpx.Client(timeout=60) as client:
-            load = self._handler("run", "load")
-            self._call(client, load, session, "run", f"id={run_id}", self._nothing(load))
+            self._load(client, session, "run", f"id={run_id}")
             ending.wait(random.random() * POLL_S)
             while not ending.wait(POLL_S):
                 token = client.get(f"{self.address}/changes", params={"run": run_id}).text
                 answers[0] += 1
                 if token != seen:
                     seen = token
-                    self._call(client, tick, session, "run", "", [None])
+                    self._call(client, tick, session, "", [None])
                     answers[1] += 1
