@@ -162,3 +162,18 @@ def test_every_other_language_has_english(chromium: Any, dashboard: str, locale:
     assert "__i18n__" not in tab.locator("body").inner_text()
     assert tab.evaluate("grouperWords.missed.size") == 0
     context.close()
+
+
+@pytest.mark.browser
+def test_a_script_that_comes_late_says_everything_all_the_same(german: Any, runs: dict[str, Any]) -> None:
+    held: list[Any] = []
+    errors: list[str] = []
+    german.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    german.route("**/grouper-*.js", lambda route: held.append(route))
+    german.goto("/runs")
+    expect(german.locator("nav.side")).to_contain_text("Runs")
+    for route in held:
+        route.continue_()
+    german.unroute("**/grouper-*.js")
+    expect(german.locator("nav.side")).to_contain_text("Läufe")
+    assert errors == []

@@ -15,6 +15,7 @@ CONNECT = """
 const connect = () => window.grouper ? grouper.live(element, props, watch, trigger) : setTimeout(connect, 10);
 connect();
 """
+SAY = CONNECT.replace("grouper.live(element, props, watch, trigger)", "grouperWords.translate(element)")
 CONNECT_CHARTS = CONNECT.replace("grouper.live", "grouperCharts")
 # What the page's load handler is given: the key of what came with the page, see `webui.first`.
 ARRIVES = "() => [window.grouper?.arrives() ?? '']"
@@ -50,7 +51,7 @@ def live(value: str = "", **options: Any) -> gr.HTML:
 
 def still(html: str, **options: Any) -> gr.HTML:
     """HTML that never changes, in the reader's language."""
-    return gr.HTML(html, js_on_load="window.grouperWords.translate(element);", apply_default_css=False, **options)
+    return gr.HTML(html, js_on_load=SAY, apply_default_css=False, **options)
 
 
 def asset(name: str) -> str:
