@@ -1,6 +1,6 @@
 """What ships as data: the base models and GPUs that can be named, read from data/*.toml into frozen records.
 
-A base model carries the fields of its config.json that fix its shape, under Hugging Face's names; `core.budget` turns
+A base model carries the fields of its config.json that fix its shape, under Hugging Face's names; `core.planner` turns
 them into a geometry. Nothing here loads a model or asks a driver: `detect_gpu_profile` is given nvidia-smi's text.
 """
 

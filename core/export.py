@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import InvalidInput
-from core.runs import Completion
-from core.store import Database, browsing, finding
-from core.store.wanted import CompletionFilter
+from core.records.rollout import Completion
+from core.store import Database
+from core.store.runs import queries
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions, score_functions
 
 AT_ONCE = 500  # completions read in one go
 # Column -> type, the same in every format. Scores follow, a column "score/NAME" for each reward function.
@@ -33,9 +35,9 @@ def export(database: Database, run_id: str, wanted: CompletionFilter, form: str)
         remedy = f"choose one of {', '.join(formats())}" + ("" if form in formats() else "; Parquet needs pyarrow")
         raise InvalidInput("format", form, "which cannot be written here", remedy)
     with database.reading() as connection:
-        browsing.get_run(connection, run_id)
-        functions = finding.score_functions(connection, run_id)
-        finding.list_completions(connection, run_id, replace(wanted, limit=1))
+        queries.get_run(connection, run_id)
+        functions = score_functions(connection, run_id)
+        list_completions(connection, run_id, replace(wanted, limit=1))
     columns = {**COLUMNS, **{f"score/{name}": float for name in functions}}
     writers: Mapping[str, Callable[..., Iterator[bytes]]] = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
     return writers[form](_batches(database, run_id, wanted, columns), columns)
@@ -63,7 +65,7 @@ def _batches(database: Database, run_id: str, wanted: CompletionFilter, columns:
     while True:
         with database.reading() as connection:
             asked = replace(wanted, limit=AT_ONCE, after=after)
-            page, after = finding.list_completions(connection, run_id, asked)
+            page, after = list_completions(connection, run_id, asked)
         if page:
             yield [row_of(one, columns) for one in page]
         if not after:

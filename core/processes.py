@@ -2,15 +2,24 @@
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from core.runs import Process
 from core.settings import RUN_TOKEN
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of one boot of one machine; a recycled pid has another start time."""
+
+    pid: int
+    started: float
+    boot_id: str
 
 
 def identify(pid: int | None = None) -> Process:

@@ -9,10 +9,11 @@ import psutil
 import pytest
 from engine_support import grouper
 
-from core import jobs
-from core.runs import Run
+from core.jobs import supervisor
+from core.records.run import Run
 from core.settings import Settings, load_settings
-from core.store import browsing, open_database
+from core.store import open_database
+from core.store.runs import queries
 
 MINUTES = 120.0
 SMALL = (
@@ -40,7 +41,7 @@ def launch(settings: Settings, *arguments: str, model: str = "smollm2-135m") -> 
 def newest(settings: Settings) -> Run:
     database = open_database(settings.database_url)
     with database.reading() as connection:
-        (run,) = browsing.list_runs(connection, limit=1)
+        (run,) = queries.list_runs(connection, limit=1)
     database.close()
     return run
 
@@ -66,7 +67,7 @@ def wait_for_end(settings: Settings, seconds: float = MINUTES) -> Run:
     deadline = time.monotonic() + seconds
     try:
         while time.monotonic() < deadline:
-            jobs.tick(database, settings)
+            supervisor.tick(database, settings)
             run = newest(settings)
             if run.status.is_final:
                 return run

@@ -6,10 +6,12 @@ from typing import Any
 from engine_support import grouper
 from faults_support import newest
 
-from core.recipes import compose
-from core.runs import Run
+from core.records.run import Run
 from core.settings import Settings, load_settings
-from core.store import browsing, lifecycle, open_database
+from core.store import open_database
+from core.store.rollouts.load import list_groups
+from core.store.runs import lifecycle, queries
+from core.tasks.registry import compose
 
 STEPS, BATCH = 12, 8
 VALUES: dict[str, Any] = {
@@ -43,8 +45,8 @@ def contents(settings: Settings, run: Run, adapter: bool = True) -> dict[str, An
     """All that a run leaves, without times, memory and the seconds things took."""
     database = open_database(settings.database_url)
     with database.reading() as connection:
-        steps = browsing.list_steps(connection, run.id)
-        groups = [browsing.list_groups(connection, run.id, step.number, with_tokens=True) for step in steps]
+        steps = queries.list_steps(connection, run.id)
+        groups = [list_groups(connection, run.id, step.number, with_tokens=True) for step in steps]
     database.close()
     file = settings.run_folder(run.id) / "adapter" / "adapter_model.safetensors"
     return {

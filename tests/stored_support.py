@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core.settings import PROJECT, Settings, load_settings
 from core.store import Database, open_database
-from core.store.tables import runs
+from core.store.schema import runs
 
 STORED = PROJECT / "tests" / "data" / "stored"
 SHAPES = sorted(path.name.removesuffix(".sqlite.gz") for path in STORED.glob("*.sqlite.gz"))

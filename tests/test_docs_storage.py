@@ -13,24 +13,21 @@ import sqlalchemy as sa
 from tests_support import a_step
 
 from core.config import RunConfig, make_config
-from core.evidence import KINDS
-from core.runs import (
-    Checkpoint,
-    Failure,
-    LoadPhase,
-    PlannedMemory,
-    Process,
-    Question,
-    Reply,
-    RewardScore,
-    RunStatus,
-    Step,
-    SyncChoice,
-)
+from core.insights.reward_hacking import KINDS
+from core.processes import Process
+from core.records.evaluation import Question, Reply
+from core.records.rollout import RewardScore
+from core.records.run import Checkpoint, Failure, LoadPhase, PlannedMemory, SyncChoice
+from core.records.status import RunStatus
+from core.records.step import Step
 from core.settings import PROJECT, Settings, load_settings
-from core.store import Database, evaluating, lifecycle, open_database, recording, remarks
-from core.store.packing import pack_floats, pack_ids
-from core.store.tables import metadata
+from core.store import Database, open_database
+from core.store.rollouts import feedback
+from core.store.rollouts.evaluation import record_answers
+from core.store.rollouts.record import record_checkpoint, record_load_phase, record_step
+from core.store.runs import lifecycle
+from core.store.schema import metadata
+from core.store.token_codec import pack_floats, pack_ids
 
 PAGE = (PROJECT / "docs" / "storage.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -136,22 +133,22 @@ def run_id(database: Database) -> str:
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, config, plan=PlannedMemory(10, {"rollout": 7}))
         lifecycle.claim(connection, run.id, Process(1, 2.0, "here"))
-        recording.record_load_phase(connection, run.id, LoadPhase("read weights", 1.5, 7))
+        record_load_phase(connection, run.id, LoadPhase("read weights", 1.5, 7))
         lifecycle.choose_sync(connection, run.id, SyncChoice("merged"))
         lifecycle.note(connection, run.id, packed=True)
         lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
         for number, prompt, reward in ((1, "What is 6+3?", 0.0), (2, "What is 2+2?", 1.0), (3, "What is 6+3?", 0.2)):
-            recording.record_step(connection, run.id, step_of(number, prompt, reward))
+            record_step(connection, run.id, step_of(number, prompt, reward))
         reply = Reply(0, "4", "stop", 1, 1.0, (RewardScore("correctness", 1.0),))
-        evaluating.record_answers(connection, run.id, [Question(0, "What is 2+2?", {"answer": 4}, (reply,))])
-        recording.record_checkpoint(connection, run.id, Checkpoint(3, "step-000003", "hash", 0.2, 9.0), forget=())
-        remarks.flag(connection, 1, True)
-        remarks.set_tags(connection, 1, ["odd"])
+        record_answers(connection, run.id, [Question(0, "What is 2+2?", {"answer": 4}, (reply,))])
+        record_checkpoint(connection, run.id, Checkpoint(3, "step-000003", "hash", 0.2, 9.0), forget=())
+        feedback.flag(connection, 1, True)
+        feedback.set_tags(connection, 1, ["odd"])
         lifecycle.move(connection, run.id, RunStatus.FAILED, failure=Failure("disk-full", "Full.", "Free some."))
     # Another run, of which no query about the first may show anything.
     with database.writing() as connection:
         other = lifecycle.enqueue(connection, config)
-        recording.record_step(connection, other.id, step_of(1, "Whose is this?", 0.5))
+        record_step(connection, other.id, step_of(1, "Whose is this?", 0.5))
     return run.id
 
 

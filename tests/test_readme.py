@@ -11,9 +11,11 @@ import pytest
 from tests_support import a_step
 
 from core.config import make_config
-from core.runs import RunStatus
+from core.records.status import RunStatus
 from core.settings import PROJECT, load_settings
-from core.store import lifecycle, open_database, recording
+from core.store import open_database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 LINES = [
@@ -33,7 +35,7 @@ def home(tmp_path: Path) -> Path:
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, make_config({"model": "smollm2-135m", "recipe": "addition", "rank": 16}))
         for number in (1, 2):
-            recording.record_step(connection, run.id, a_step(number))
+            record_step(connection, run.id, a_step(number))
         assert run.status is RunStatus.QUEUED
     database.close()
     (tmp_path / "run-id").write_text(run.id, encoding="utf-8")

@@ -9,9 +9,11 @@ from dashboard_support import browsing, serving
 from tests_support import a_step
 
 from core.config import make_config
-from core.runs import RunStatus
+from core.records.status import RunStatus
 from core.settings import PROJECT, load_settings
-from core.store import lifecycle, open_database, recording
+from core.store import open_database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle
 
 pytestmark = [pytest.mark.network, pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -33,7 +35,7 @@ def test_the_dashboard_without_the_training_stack(
     with database.writing() as connection:
         config = make_config({"model": "smollm2-135m", "recipe": "addition", "rank": 16})
         run = lifecycle.enqueue(connection, config, name="stored earlier")
-        recording.record_step(connection, run.id, a_step(1))
+        record_step(connection, run.id, a_step(1))
         lifecycle.move(connection, run.id, RunStatus.CANCELLED)
     database.close()
     missing = subprocess.run(

@@ -2,7 +2,8 @@
 
 import math
 
-from core.runs import Completion, Group, RewardScore, Step
+from core.records.rollout import Completion, Group, RewardScore
+from core.records.step import Step
 
 
 def a_step(number: int, text: str = "<answer>9</answer>", reward: float | None = 1.0) -> Step:

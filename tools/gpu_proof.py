@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools" / "gpu")]
 os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
-from core.jobs.stack import detected_gpu  # noqa: E402
+from core.installation import detected_gpu  # noqa: E402
 from core.settings import load_settings, set_engine_environment  # noqa: E402
 
 set_engine_environment(kv_cache_gib=1)

@@ -17,10 +17,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "webui")]
 from dashboard_support import browsing, serving  # noqa: E402
 from samples import STEPS, add_run, add_tokenizer, answers, end_run, spoken  # noqa: E402
 
-from core.runs import Failure, RunStatus  # noqa: E402
+from core.records.run import Failure  # noqa: E402
+from core.records.status import RunStatus  # noqa: E402
 from core.settings import load_settings  # noqa: E402
-from core.store import Database, annotating, evaluating, finding, lifecycle, open_database, recording, remarks  # noqa: E402
-from core.store.wanted import CompletionFilter  # noqa: E402
+from core.store import Database, open_database  # noqa: E402
+from core.store.rollouts import feedback  # noqa: E402
+from core.store.rollouts.evaluation import record_answers  # noqa: E402
+from core.store.rollouts.record import record_step  # noqa: E402
+from core.store.runs import lifecycle, notes  # noqa: E402
+from core.store.search.filter import CompletionFilter  # noqa: E402
+from core.store.search.query import list_completions  # noqa: E402
 
 ANSWER = "There are 3 boxes with 4 apples each.\nThree times four is 12.\n<answer>12</answer>"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -99,8 +105,8 @@ def full(database: Database) -> dict[str, str]:
     for place, run in enumerate(runs):
         end_run(database, run, RunStatus.COMPLETED)
         with database.writing() as connection:
-            annotating.tag(connection, run.id, add=["baseline", "rank sweep"][: 1 + place % 2])
-            annotating.write_notes(connection, run.id, "Rises later than rank 16, and ends higher.")
+            notes.tag(connection, run.id, add=["baseline", "rank sweep"][: 1 + place % 2])
+            notes.write_notes(connection, run.id, "Rises later than rank 16, and ends higher.")
     with database.writing() as connection:
         for place in range(60):
             waiting = lifecycle.enqueue(connection, runs[0].config, f"older run {place}")
@@ -116,16 +122,16 @@ def read(database: Database, run_id: str) -> dict[str, str]:
     said = add_run(database, "measured tokens", 0, steps=2)
     with database.writing() as connection:
         for number, text in enumerate((ANSWER, ANSWER.replace("12", "thirteen")), start=1):
-            recording.record_step(connection, said.id, spoken(number, text))
+            record_step(connection, said.id, spoken(number, text))
     end_run(database, said, RunStatus.COMPLETED)
     with database.writing() as connection:
-        evaluating.record_answers(connection, run_id, [*answers("Three.", 2), *answers("Eight.", 40)])
+        record_answers(connection, run_id, [*answers("Three.", 2), *answers("Eight.", 40)])
         oldest = CompletionFilter(sort="oldest", limit=1)
-        (first,), _ = finding.list_completions(connection, run_id, oldest)
-        (token,), _ = finding.list_completions(connection, said.id, oldest)
-        remarks.flag(connection, first.id, True)
-        remarks.set_tags(connection, first.id, ["look again", "odd"])
-        remarks.write_note(connection, first.id, "The check may be wrong here.")
+        (first,), _ = list_completions(connection, run_id, oldest)
+        (token,), _ = list_completions(connection, said.id, oldest)
+        feedback.flag(connection, first.id, True)
+        feedback.set_tags(connection, first.id, ["look again", "odd"])
+        feedback.write_note(connection, first.id, "The check may be wrong here.")
     return {
         "completions": f"completions?run={run_id}&step=3",
         "completions-group": f"completions?run={run_id}&step=3&group=2",

@@ -8,9 +8,6 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from webui.components.live import ASSETS
-from webui.download import export_route
-from webui.first import FirstContent, own_routes
-from webui.frontend import assets_routes
 from webui.language import LANGUAGES
 from webui.pages import (
     about,
@@ -27,6 +24,9 @@ from webui.pages import (
     runs,
 )
 from webui.services import Services
+from webui.serving.export_route import export_route
+from webui.serving.first_paint import FirstContent, own_routes
+from webui.serving.gradio_assets import assets_routes
 from webui.theme import STYLES, grouper_theme
 from webui.upstream.gradio import kinds_of, serve_until_interrupted
 

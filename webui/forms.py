@@ -9,7 +9,8 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.components import Component
 
-from core.config import ENGINE_RANKS, RunConfig
+from core.config import RunConfig
+from core.config.run_config import ENGINE_RANKS
 from core.errors import InvalidInput
 from webui.language import words
 

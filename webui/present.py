@@ -5,7 +5,9 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from core.runs import Failure, Run, RunStatus, Step
+from core.records.run import Failure, Run
+from core.records.status import RunStatus
+from core.records.step import Step
 from core.units import duration, thin
 
 NOTHING = '<span class="soft">–</span>'

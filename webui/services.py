@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from core.catalogue import Catalogue, load_catalogue
-from core.jobs import Supervisor
+from core.jobs.supervisor import Supervisor
 from core.settings import Settings
 from core.store import Database, open_database
-from webui.sharing import Shared
+from webui.live_cache import Shared
 
 
 @dataclass(frozen=True)

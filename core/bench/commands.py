@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core import reports
+from core import documents
 from core.bench.pages import bench_pages
 from core.bench.planning import bench_plan
 from core.bench.stack import bench_generation, bench_learning, bench_step
@@ -79,4 +79,4 @@ def bench_storing(
 
 
 def _print(found: dict[str, Any]) -> None:
-    sys.stdout.write(reports.to_json(found) + "\n")
+    sys.stdout.write(documents.to_json(found) + "\n")

@@ -15,8 +15,12 @@ from contextlib import closing
 from pathlib import Path
 
 from core.config import make_config
-from core.runs import Completion, Group, RewardScore, RunStatus, Step
-from core.store import blocks, browsing, lifecycle, open_database, recording
+from core.records.rollout import Completion, Group, RewardScore
+from core.records.status import RunStatus
+from core.records.step import Step
+from core.store import columnar, open_database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle, queries
 
 GROUPS, GROUP_SIZE, TOKENS = 4, 8, 64
 PROMPTS = 5000
@@ -30,7 +34,7 @@ def filled(path: Path, rows: int, most_fresh: int = FRESH) -> str:
     database = open_database(f"sqlite:///{path}")
     try:
         with database.writing() as connection:
-            runs = browsing.list_runs(connection)
+            runs = queries.list_runs(connection)
             config = make_config({"model": "smollm2-135m", "recipe": "addition"})
             run = runs[0] if runs else lifecycle.enqueue(connection, config, name="bench")
             if run.status is RunStatus.QUEUED:  # or the dashboard would start a worker for it
@@ -39,7 +43,7 @@ def filled(path: Path, rows: int, most_fresh: int = FRESH) -> str:
         for start in range(run.step, fresh, STEPS_AT_ONCE):
             with database.writing() as connection:
                 for number in range(start + 1, min(start + STEPS_AT_ONCE, fresh) + 1):
-                    recording.record_step(connection, run.id, make_step(number, fresh))
+                    record_step(connection, run.id, make_step(number, fresh))
             _say(min(start + STEPS_AT_ONCE, fresh) * GROUPS * GROUP_SIZE)
     finally:
         database.close()
@@ -95,7 +99,7 @@ def _sealed(path: Path) -> None:
     """The blocks of what was copied past the recording; opening brings the journal back."""
     database = open_database(f"sqlite:///{path}")
     with database.writing() as connection:
-        blocks.seal(connection, connection.exec_driver_sql("SELECT key FROM runs").scalar_one())
+        columnar.seal(connection, connection.exec_driver_sql("SELECT key FROM runs").scalar_one())
     database.close()
 
 

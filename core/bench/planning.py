@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from core import budget, jobs
+from core import planner
 from core.catalogue import load_catalogue
 from core.errors import InvalidInput
-from core.recipes import compose
+from core.planning.remedies import remedies
+from core.planning.run_plan import preview
 from core.settings import Settings
+from core.tasks.registry import compose
 
 REPEATS = 5
 
@@ -23,10 +25,10 @@ def bench_plan(settings: Settings) -> dict[str, Any]:
     JSON: {plans, plan_ms: {median, p95, max}, previews, preview_ms: {median, p95, max}}
     """
     catalogue = load_catalogue()
-    setting = budget.Setting()
-    shapes = [budget.geometry_from_config(dict(model.geometry), model.alias) for model in catalogue.models]
+    setting = planner.Setting()
+    shapes = [planner.geometry_from_config(dict(model.geometry), model.alias) for model in catalogue.models]
     plans = [
-        _milliseconds(partial(budget.plan, shape, gpu, setting))
+        _milliseconds(partial(planner.plan, shape, gpu, setting))
         for shape, gpu in itertools.product(shapes, catalogue.gpus)
         if shape.max_position_embeddings >= setting.sequence_tokens
     ]
@@ -46,8 +48,8 @@ def bench_plan(settings: Settings) -> dict[str, Any]:
 def _preview(settings: Settings, model: str, gpu: str) -> None:
     """What the page does for every move of a slider: config, plan, and advice where it does not fit."""
     config = compose("addition", model, gpu, {})
-    if not jobs.preview(settings, config).fits:
-        jobs.remedies(settings, config)
+    if not preview(settings, config).fits:
+        remedies(settings, config)
 
 
 def _milliseconds(work: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.bench.filling import GROUP_SIZE, GROUPS, TOKENS, WORDS
-from core.store.wanted import ORDERS, CompletionFilter
+from core.store.search.filter import ORDERS, CompletionFilter
 
 Asking = Callable[[random.Random, int], CompletionFilter]
 

@@ -13,7 +13,10 @@ from core.bench.filling import GROUP_SIZE, GROUPS, TOKENS, filled, make_step
 from core.bench.program import run_program
 from core.bench.questions import ASKED, Asking
 from core.settings import Settings
-from core.store import Database, browsing, checking, finding, open_database, recording
+from core.store import Database, integrity, open_database
+from core.store.rollouts.record import record_step
+from core.store.runs import queries
+from core.store.search.query import list_completions, overview
 
 QUERIES = 60  # of each kind
 
@@ -23,7 +26,7 @@ def bench_store(settings: Settings, rows: int, keep: Path | None = None) -> dict
 
     JSON: {rows, p95_ms: {page, filter, sort, search, count}, median_ms, max_ms: the same, bytes_per_completion,
     bytes_per_completion_without_trainer, bytes_per_completion_without_tokens, tokens_per_completion, peak_rss_bytes,
-    web, record_step_ms, build_seconds}; `web` is what `webui.bench_store` says, and peak_rss_bytes is of that web
+    web, record_step_ms, build_seconds}; `web` is what `webui.bench.completions` says, and peak_rss_bytes is of that web
     process, which has answered every kind of question. With `keep`, the store stays there and is used again.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,7 @@ def bench_store(settings: Settings, rows: int, keep: Path | None = None) -> dict
         run_id = filled(path, rows)
         seconds = time.perf_counter() - began
         there = dataclasses.replace(settings, home=Path(scratch), database_url=f"sqlite:///{path}")
-        web = run_program(there, "webui.bench_store", run_id, str(rows))
+        web = run_program(there, "webui.bench.completions", run_id, str(rows))
         database = open_database(there.database_url)
         try:
             found = _measured(database, run_id, rows)
@@ -44,9 +47,9 @@ def bench_store(settings: Settings, rows: int, keep: Path | None = None) -> dict
 
 
 def _measured(database: Database, run_id: str, rows: int) -> dict[str, Any]:
-    taken = {name: _time(database, run_id, rows, asking, finding.list_completions) for name, asking in ASKED.items()}
+    taken = {name: _time(database, run_id, rows, asking, list_completions) for name, asking in ASKED.items()}
     taken["count"] = [
-        each for name in ("filter", "search") for each in _time(database, run_id, rows, ASKED[name], finding.overview)
+        each for name in ("filter", "search") for each in _time(database, run_id, rows, ASKED[name], overview)
     ]
     return {
         "p95_ms": {name: p95(values) for name, values in taken.items()},
@@ -58,8 +61,8 @@ def _measured(database: Database, run_id: str, rows: int) -> dict[str, Any]:
 
 
 def _sizes(database: Database, rows: int) -> dict[str, Any]:
-    nbytes, of_tokens = checking.size_bytes(database), checking.table_bytes(database, "tokens")
-    of_trainer = checking.trainer_bytes(database)
+    nbytes, of_tokens = integrity.size_bytes(database), integrity.table_bytes(database, "tokens")
+    of_trainer = integrity.trainer_bytes(database)
     return {
         "bytes_per_completion": round(nbytes / rows),
         "bytes_per_completion_without_trainer": round(nbytes / rows - of_trainer),
@@ -83,13 +86,13 @@ def _time(database: Database, run_id: str, rows: int, asking: Asking, ask: Calla
 def _record_ms(database: Database, run_id: str, rows: int) -> float:
     """Milliseconds to record one more step in a transaction of its own, the median of five."""
     with database.reading() as connection:
-        last = browsing.get_run(connection, run_id).step
+        last = queries.get_run(connection, run_id).step
     taken = []
     for number in range(last + 1, last + 6):
         step = make_step(number, rows // (GROUPS * GROUP_SIZE))
         began = time.perf_counter()
         with database.writing() as connection:
-            recording.record_step(connection, run_id, step)
+            record_step(connection, run_id, step)
         taken.append(1000 * (time.perf_counter() - began))
     return round(statistics.median(taken), 1)
 

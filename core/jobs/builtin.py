@@ -6,7 +6,7 @@ import sys
 
 from core.catalogue import Catalogue
 from core.errors import GrouperError
-from core.jobs.stack import stack_report
+from core.installation import stack_report
 from core.settings import PROJECT, Settings, worker_environment
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The doctor's checks: what can be read here is read here, what has to be tried is tried by `core.worker.doctor`.
+"""The doctor's checks: what can be read here is read here, what has to be tried is tried by `core.worker.self_test`.
 
 This process never loads the training stack. The trying is done by a program of its own, whose JSON lines are handed on
 as they come; a check that kills it is a finding like any other.
@@ -21,16 +21,17 @@ from typing import Any, BinaryIO, Literal
 import psutil
 
 from core.errors import GrouperError
-from core.jobs.stack import detected_gpu, stack_report
+from core.insights.known_failures import load_troubles, recognise, trouble
+from core.installation import detected_gpu, stack_report
 from core.jobs.submission import tail
 from core.settings import PROJECT, Settings, worker_environment
-from core.store import Database, browsing, checking, open_database
-from core.troubles import load_troubles, recognise, trouble
+from core.store import Database, integrity, open_database
+from core.store.runs import queries
 from core.units import GIB, gib, plural
 
 State = Literal["running", "ok", "warning", "failed", "skipped"]
 LOW_DISK, LOW_MEMORY = 5 * GIB, 3 * GIB
-# What `core.worker.doctor` tries, in its order.
+# What `core.worker.self_test` tries, in its order.
 TRIED = (
     ("training stack", "Importing torch, transformers, TRL, PEFT and vLLM"),
     ("built-in model", "Making the built-in model ready"),
@@ -156,7 +157,7 @@ def _database(settings: Settings) -> Check:
         known = recognise(str(error))
         return Check("database", "failed", str(error), known.general if known else RESTORE)
     try:
-        found, size = checking.problems(database), checking.size_bytes(database)
+        found, size = integrity.problems(database), integrity.size_bytes(database)
     finally:
         database.close()
     if found:
@@ -165,7 +166,7 @@ def _database(settings: Settings) -> Check:
 
 
 def _tried(settings: Settings) -> Iterator[Check]:
-    """What `core.worker.doctor` finds, unless a run needs the device now or nothing could work anyway."""
+    """What `core.worker.self_test` finds, unless a run needs the device now or nothing could work anyway."""
     why = _why_not(settings)
     if why:
         yield from (Check(name, "skipped", why) for name, _ in TRIED)
@@ -183,7 +184,7 @@ def _tried(settings: Settings) -> Iterator[Check]:
 
 def _trying(settings: Settings, log: BinaryIO, log_path: Path) -> Iterator[Check]:
     program = subprocess.Popen(
-        [sys.executable, "-m", "core.worker.doctor", detected_gpu().id],
+        [sys.executable, "-m", "core.worker.self_test", detected_gpu().id],
         cwd=PROJECT,
         env=worker_environment(settings),
         stdin=subprocess.DEVNULL,
@@ -234,7 +235,7 @@ def _why_not(settings: Settings) -> str:
     database: Database = open_database(settings.database_url)
     try:
         with database.reading() as connection:
-            active = browsing.active_runs(connection)
+            active = queries.active_runs(connection)
     finally:
         database.close()
     return f"Run {active[0].name} is using the device; look again when it has ended." if active else ""

@@ -1,17 +1,20 @@
-"""What a run's own figures say is going wrong: the evidence, and from data/troubles.toml the cause and what to do."""
+"""What a run's own figures say is going wrong: the evidence, and from data/known_failures.toml the cause and what to
+do.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean, pstdev
 
-from core import budget
+from core import planner
 from core.catalogue import load_catalogue
 from core.errors import GrouperError
-from core.jobs.planning import preview
-from core.runs import Run, Step
+from core.insights.known_failures import trouble
+from core.planning.run_plan import preview
+from core.records.run import Run
+from core.records.step import Step
 from core.settings import Settings
-from core.troubles import trouble
 from core.units import GIB, significant, thin
 
 RECENT = 10  # steps that a judgement is made from; fewer say nothing yet
@@ -146,7 +149,7 @@ def _waiting(figures: Figures) -> Advisory | None:
     return _advisory("kv-cache-too-small", evidence, **_larger_cache(run, planned, max(needs) / room))
 
 
-def _larger_cache(run: Run, planned: budget.Plan, times: float) -> dict[str, object]:
+def _larger_cache(run: Run, planned: planner.Plan, times: float) -> dict[str, object]:
     """The knob, and the value at which the cache is `times` as large."""
     config, cache = run.config, planned.kv_cache.bytes
     if load_catalogue().gpu(config.gpu).kind == "cpu":

@@ -5,11 +5,11 @@ import shutil
 from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import InvalidInput
-from core.jobs.devices import devices, usable
-from core.jobs.stack import detected_gpu, stack_report, vllm_problem
-from core.models import ModelSource, context_length, fetch_hub_file, locate, read_config
-from core.recipes import get_recipe
+from core.installation import detected_gpu, stack_report, vllm_problem
+from core.jobs.queue import devices, usable
+from core.models.locate import ModelSource, context_length, fetch_hub_file, locate, read_config
 from core.settings import Settings
+from core.tasks.registry import get_recipe
 from core.units import GIB, gib
 
 # Room for a converted built-in model, logs and the database beside the checkpoints.

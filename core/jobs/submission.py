@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig, make_config
-from core.jobs.calibration import learn
-from core.jobs.devices import device_of, devices, suited, usable
-from core.jobs.fitting import refuse_unless_fits
-from core.jobs.planning import plan_setting, setting_of
 from core.jobs.preflight import check
+from core.jobs.queue import device_of, devices, suited, usable
 from core.jobs.supervisor import end_now, tick
-from core.runs import PlannedMemory, Run, RunStatus
+from core.planning.calibration import learn
+from core.planning.remedies import refuse_unless_fits
+from core.planning.run_plan import plan_setting, setting_of
+from core.records.run import PlannedMemory, Run
+from core.records.status import RunStatus
 from core.settings import Settings
-from core.store import Database, browsing, lifecycle
+from core.store import Database
+from core.store.runs import lifecycle, queries
 
 TAIL_BYTES = 64 * 1024
 
@@ -45,13 +47,13 @@ def submit(
         run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request, plan=memory)
     tick(database, settings)
     with database.reading() as connection:
-        return browsing.get_run(connection, run.id)
+        return queries.get_run(connection, run.id)
 
 
 def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> RunConfig:
     """The config of an earlier run with some fields changed. Raises NotFound or InvalidInput."""
     with database.reading() as connection:
-        config = browsing.get_run(connection, run_id).config
+        config = queries.get_run(connection, run_id).config
     return make_config({**config.model_dump(), **changes})
 
 
@@ -62,7 +64,7 @@ def standing(database: Database, settings: Settings, gpu: str, device: str = "au
     present = devices(settings)
     mine = suited(gpu, device, present)
     with database.reading() as connection:
-        active, queued = browsing.active_runs(connection), browsing.queued_runs(connection)
+        active, queued = queries.active_runs(connection), queries.queued_runs(connection)
     at_work = {device_of(run): run.name for run in [*active, *(run for run in queued if run.process)]}
     readable = [run for run in queued if run.process is None and not run.unreadable]
     waiting = sum(bool({*usable(run.config, present)} & {*mine}) for run in readable)
@@ -83,7 +85,7 @@ def stop(database: Database, run_id: str, who: str, now: bool = False) -> RunSta
     """
     with database.writing() as connection:
         status = lifecycle.request_stop(connection, run_id, who)
-        run = browsing.get_run(connection, run_id)
+        run = queries.get_run(connection, run_id)
     return end_now(database, run, who) if now and status is RunStatus.STOPPING else status
 
 

@@ -8,13 +8,15 @@ import time
 from dataclasses import dataclass
 
 from core.errors import GrouperError
-from core.jobs.calibration import learn
-from core.jobs.devices import device_of, devices, next_start
-from core.jobs.obituary import why_it_ended
+from core.jobs.postmortem import why_it_ended
+from core.jobs.queue import device_of, devices, next_start
+from core.planning.calibration import learn
 from core.processes import end, family, identify, is_alive, oom_counter, oom_kills
-from core.runs import Failure, Run, RunStatus
+from core.records.run import Failure, Run
+from core.records.status import RunStatus
 from core.settings import PROJECT, Settings, worker_environment
-from core.store import Database, browsing, lifecycle
+from core.store import Database
+from core.store.runs import lifecycle, queries
 
 TICK_S = 1.0
 LEARN_EVERY = 30  # ticks
@@ -73,7 +75,7 @@ class Supervisor:
 def tick(database: Database, settings: Settings, limits: Limits = LIMITS) -> None:
     """One look: bury the dead, end what hangs, then start a waiting run whose device is free."""
     with database.reading() as connection:
-        owned = [*browsing.active_runs(connection), *browsing.queued_runs(connection)]
+        owned = [*queries.active_runs(connection), *queries.queued_runs(connection)]
     for run in owned:
         if run.process is None:
             if run.unreadable and run.status.is_active and time.time() - (run.heartbeat_at or 0.0) > limits.claim_s:
@@ -94,7 +96,7 @@ def end_now(database: Database, run: Run, who: str, limits: Limits = LIMITS) -> 
     assert run.process is not None
     end(family(run.process, run.id), limits.patience_s)
     with database.writing() as connection:
-        now = browsing.get_run(connection, run.id)
+        now = queries.get_run(connection, run.id)
         if now.status.is_final or now.process != run.process:
             return now.status  # it came to its own end meanwhile
         if now.status is RunStatus.QUEUED:
@@ -111,7 +113,7 @@ def end_now(database: Database, run: Run, who: str, limits: Limits = LIMITS) -> 
 def _give_up(database: Database, seen: Run) -> None:
     """Gives a run of another version its final status when its worker, which cannot be looked up, fell silent."""
     with database.writing() as connection:
-        if browsing.get_run(connection, seen.id) == seen:
+        if queries.get_run(connection, seen.id) == seen:
             message = "Its worker has been silent, and this version cannot read which process it was."
             failure = Failure("worker-died", message, "Delete the run, or install the version that launched it.")
             lifecycle.move(connection, seen.id, RunStatus.LOST, failure=failure, who="supervisor")
@@ -127,8 +129,8 @@ def _hangs(run: Run, now: float, limits: Limits) -> bool:
 def _start_next(database: Database, settings: Settings) -> None:
     # Inside the write lock, so that two supervisors never start two workers.
     with database.writing() as connection:
-        queued = browsing.queued_runs(connection)
-        started = [*browsing.active_runs(connection), *(run for run in queued if run.process)]
+        queued = queries.queued_runs(connection)
+        started = [*queries.active_runs(connection), *(run for run in queued if run.process)]
         waiting = [run for run in queued if run.process is None]
         chosen = next_start(waiting, {device_of(run) for run in started}, devices(settings))
         if chosen is None:
@@ -167,10 +169,10 @@ def _bury(database: Database, seen: Run, limits: Limits) -> None:
     child = _children.get(seen.process.pid)
     code = child.poll() if child is not None else None
     with database.writing() as connection:
-        run = browsing.get_run(connection, seen.id)
+        run = queries.get_run(connection, seen.id)
         if run.process != seen.process or run.status.is_final:
             return
-        saved = [checkpoint.step for checkpoint in browsing.list_checkpoints(connection, run.id)]
+        saved = [checkpoint.step for checkpoint in queries.list_checkpoints(connection, run.id)]
         failure = why_it_ended(run, code, oom_kills(run.facts.get("oom_counter", "")), max(saved, default=0))
         to = RunStatus.FAILED if run.status is RunStatus.QUEUED else RunStatus.LOST
         lifecycle.move(connection, run.id, to, failure=failure, who="supervisor")

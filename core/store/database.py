@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from core.errors import StoreBusy, StoreError
-from core.store import blocks
+from core.store import columnar
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
@@ -139,7 +139,7 @@ def _migrate(database: Database, engine: sa.Engine) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         for run in connection.exec_driver_sql("SELECT key FROM runs").scalars().all():
-            blocks.seal(connection, run)  # copies of what is there, which an older version did not make
+            columnar.seal(connection, run)  # copies of what is there, which an older version did not make
         connection.commit()
 
 

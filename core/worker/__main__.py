@@ -5,11 +5,12 @@ import sys
 
 from core.errors import GrouperError, StopRequested
 from core.processes import identify
-from core.runs import RunStatus
+from core.records.status import RunStatus
 from core.settings import load_settings, set_engine_environment
-from core.store import Database, browsing, lifecycle, open_database
+from core.store import Database, open_database
+from core.store.runs import lifecycle, queries
 from core.worker.failures import explain
-from core.worker.pulse import Pulse
+from core.worker.heartbeat import Pulse
 
 
 def main(run_id: str) -> int:
@@ -22,11 +23,11 @@ def main(run_id: str) -> int:
         if not lifecycle.claim(connection, run_id, identify()):
             logging.warning("Run %s is not waiting for a worker; nothing to do.", run_id)
             return 0
-        run = browsing.get_run(connection, run_id)
+        run = queries.get_run(connection, run_id)
     with Pulse(database, run_id) as pulse:
         try:
             set_engine_environment(run.config.kv_cache_gib)
-            from core.worker.session import train_run  # torch and vllm read the environment set above
+            from core.worker.run import train_run  # torch and vllm read the environment set above
 
             train_run(database, settings, run, pulse)
         except StopRequested:
@@ -39,7 +40,7 @@ def main(run_id: str) -> int:
 def _stopped(database: Database, run_id: str) -> None:
     """Ends a run that was asked to end while it was loading, by the page or by a signal."""
     with database.writing() as connection:
-        if browsing.get_run(connection, run_id).status is not RunStatus.STOPPING:
+        if queries.get_run(connection, run_id).status is not RunStatus.STOPPING:
             lifecycle.request_stop(connection, run_id, "signal")
         lifecycle.move(connection, run_id, RunStatus.STOPPED, who="worker")
 
@@ -48,7 +49,7 @@ def _fail(database: Database, run_id: str, error: BaseException, phase: str) -> 
     failure = explain(error, phase)
     logging.error("%s %s", failure.message, failure.remedy, exc_info=error)
     with database.writing() as connection:
-        if not browsing.get_run(connection, run_id).status.is_final:
+        if not queries.get_run(connection, run_id).status.is_final:
             lifecycle.move(connection, run_id, RunStatus.FAILED, failure=failure, who="worker")
     return 1
 

@@ -4,8 +4,8 @@ import errno
 import traceback
 
 from core.errors import GrouperError, InvalidInput, RunError, StoreError
-from core.runs import Failure
-from core.troubles import Trouble, recognise, trouble
+from core.insights.known_failures import Trouble, recognise, trouble
+from core.records.run import Failure
 
 LONGEST_DETAILS = 20_000
 # Errors of ours that wrap whatever really happened; a cause that is recognised says more.

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from core.worker.engines import InferenceEngine
+from core.worker.engines.engine import InferenceEngine
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")

@@ -11,11 +11,15 @@ from tests_support import a_step
 from core.config import make_config
 from core.errors import InvalidInput
 from core.export import COLUMNS, export, formats, row_of
-from core.jobs import export_run
-from core.runs import RunStatus
+from core.jobs.export_run import export_run
+from core.records.status import RunStatus
 from core.settings import Settings
-from core.store import Database, finding, lifecycle, recording, remarks
-from core.store.wanted import CompletionFilter
+from core.store import Database
+from core.store.rollouts import feedback
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions, score_functions
 
 TEXTS = [
     '"quoted", with comma',
@@ -41,9 +45,9 @@ def run_id(database: Database) -> str:
         run = lifecycle.enqueue(connection, config).id
         for number in range(1, STEPS + 1):
             reward = chance.choice((0.0, 1 / 3, 1.0, None))
-            recording.record_step(connection, run, a_step(number, TEXTS[number % len(TEXTS)], reward=reward))
-        remarks.flag(connection, 7, True)
-        remarks.set_tags(connection, 7, ["b", "a"])
+            record_step(connection, run, a_step(number, TEXTS[number % len(TEXTS)], reward=reward))
+        feedback.flag(connection, 7, True)
+        feedback.set_tags(connection, 7, ["b", "a"])
         lifecycle.move(connection, run, RunStatus.CANCELLED)
     return run
 
@@ -52,11 +56,11 @@ def run_id(database: Database) -> str:
 def expected(database: Database, run_id: str) -> list[dict[str, Any]]:
     """The rows as the store has them."""
     with database.reading() as connection:
-        names = finding.score_functions(connection, run_id)
+        names = score_functions(connection, run_id)
         columns = {**COLUMNS, **{f"score/{name}": float for name in names}}
         wanted, rows = CompletionFilter(sort="oldest", limit=1000), []
         while True:
-            page, after = finding.list_completions(connection, run_id, wanted)
+            page, after = list_completions(connection, run_id, wanted)
             rows += [row_of(one, columns) for one in page]
             if not after:
                 return rows

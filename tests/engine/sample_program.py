@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.config import make_config
-from core.jobs.stack import detected_gpu
+from core.installation import detected_gpu
 from core.settings import set_engine_environment
 
 set_engine_environment(kv_cache_gib=1)
@@ -23,9 +23,10 @@ import torch  # noqa: E402
 from peft.tuners.lora import LoraLayer  # noqa: E402
 
 from core.errors import RunError  # noqa: E402
-from core.worker.engines import Sampling, attach_engine  # noqa: E402
+from core.worker.checks.adapter_live import mean_difference, probe_adapter, prove_live  # noqa: E402
+from core.worker.engines.attach import attach_engine  # noqa: E402
+from core.worker.engines.engine import Sampling  # noqa: E402
 from core.worker.loading.weights import attach_adapter, load_base, load_tokenizer  # noqa: E402
-from core.worker.proof import mean_difference, probe_adapter, prove_live  # noqa: E402
 
 PROMPTS = ["What is 2+2?", "Name a colour.", "Say yes."]
 
@@ -44,7 +45,7 @@ def main(engine_name: str, folder: str) -> None:
     dtype = torch.get_default_dtype()
     engine = attach_engine(config, folder, tokenizer, device)
     if way == "written":
-        from core.worker.engines.slot import WrittenSlot
+        from core.worker.engines.adapter_sync.lora_slot import WrittenSlot
 
         engine._known["slot"] = engine._way = WrittenSlot(engine._llm)  # type: ignore[attr-defined]
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()

@@ -12,7 +12,7 @@ from engine_support import Demo, grouper
 from playwright.sync_api import expect
 
 from core.store import Database, open_database
-from core.store.evaluating import list_questions, trained_on
+from core.store.rollouts.evaluation import list_questions, trained_on
 
 pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(1800)]
 

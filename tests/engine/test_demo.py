@@ -10,9 +10,11 @@ import pytest
 import sqlalchemy as sa
 from engine_support import Demo, grouper
 
-from core.store import browsing, open_database
-from core.store.tables import completions, scores, tokens
-from core.worker.proof import STEP_LIMIT
+from core.store import open_database
+from core.store.rollouts.load import list_groups
+from core.store.runs import queries
+from core.store.schema import completions, scores, tokens
+from core.worker.checks.adapter_live import STEP_LIMIT
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -52,12 +54,12 @@ def test_every_completion_is_stored_whole(demo: Demo) -> None:
             for table in (completions, tokens, scores)
         ]
         assert counts == [1280, 1280, 2560]
-        for step in browsing.list_steps(connection, demo.document["run"]):
+        for step in queries.list_steps(connection, demo.document["run"]):
             assert {"loss", "grad_norm", "entropy", "mismatch/mean", "mismatch/kl"} <= set(step.metrics)
             assert 1 <= step.metrics["groups_updated"] <= 4  # whole groups, their prompt computed once
             assert min(step.memory[name] for name in ("rollout", "sync", "update", "resident")) > 0
         for step_number in (1, 20, 40):
-            groups = browsing.list_groups(connection, demo.document["run"], step_number, with_tokens=True)
+            groups = list_groups(connection, demo.document["run"], step_number, with_tokens=True)
             assert [len(group.completions) for group in groups] == [8] * 4
             for group in groups:
                 assert "What is " in group.prompt
@@ -80,7 +82,7 @@ def test_every_completion_is_stored_whole(demo: Demo) -> None:
 def test_the_engine_samples_from_the_policy(demo: Demo) -> None:
     database = open_database(demo.settings.database_url)
     with database.reading() as connection:
-        steps = browsing.list_steps(connection, demo.document["run"])
+        steps = queries.list_steps(connection, demo.document["run"])
     database.close()
     mismatches = [step.metrics["mismatch/mean"] or 0.0 for step in steps]
     assert sum(mismatches) / len(mismatches) < 0.06
@@ -108,7 +110,7 @@ def test_the_adapter_works_without_us(demo: Demo, tmp_path: Path) -> None:
 def test_checkpoints_are_kept(demo: Demo) -> None:
     database = open_database(demo.settings.database_url)
     with database.reading() as connection:
-        kept = browsing.list_checkpoints(connection, demo.document["run"])
+        kept = queries.list_checkpoints(connection, demo.document["run"])
     database.close()
     assert [checkpoint.step for checkpoint in kept] == [20, 40]
     assert all((Path(checkpoint.path) / "adapter_model.safetensors").is_file() for checkpoint in kept)

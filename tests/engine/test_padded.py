@@ -8,7 +8,8 @@ from engine_support import grouper
 from tiny_support import save_tiny
 
 from core.settings import load_settings
-from core.store import browsing, open_database
+from core.store import open_database
+from core.store.runs import queries
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 OPTIONS = (
@@ -27,9 +28,9 @@ def test_a_window_decides_and_the_run_says_so(tmp_path: Path, window: int, packe
     assert (document["state"], document["completions"]) == ("completed", 24)
     database = open_database(load_settings({"GROUPER_HOME": str(tmp_path / "home")}).database_url)
     with database.reading() as connection:
-        run = browsing.get_run(connection, document["run"])
-        steps = browsing.list_steps(connection, run.id)
-        said = [event for event in browsing.list_events(connection, run.id) if "Groups are" in event.message]
+        run = queries.get_run(connection, document["run"])
+        steps = queries.list_steps(connection, run.id)
+        said = [event for event in queries.list_events(connection, run.id) if "Groups are" in event.message]
     database.close()
     assert run.facts["packed"] is packed
     assert [event.message for event in said] == [run.facts["packing"]]

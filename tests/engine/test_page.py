@@ -9,9 +9,9 @@ from dashboard_support import browsing, serving
 from engine_support import Demo
 from playwright.sync_api import expect
 
-from core.runs import RunStatus
-from core.store import browsing as stored
+from core.records.status import RunStatus
 from core.store import open_database
+from core.store.runs import queries as stored
 
 pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(900)]
 SLOW = 240_000  # a loaded machine may take minutes to start the engine

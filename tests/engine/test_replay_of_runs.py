@@ -5,9 +5,11 @@ import json
 import pytest
 from engine_support import Demo, grouper
 
-from core.replay import make_plan, replay_step
-from core.store import browsing, open_database
-from core.store.evaluating import list_questions
+from core.insights.replay import make_plan, replay_step
+from core.store import open_database
+from core.store.rollouts.evaluation import list_questions
+from core.store.rollouts.load import list_groups
+from core.store.runs import queries
 
 pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.timeout(1800)]
 OTHER = {"correctness": 0.3, "format": 1.5}
@@ -21,9 +23,9 @@ def test_replayed_weights_are_what_training_with_them_gave(demo: Demo) -> None:
     assert result.returncode == 0, result.stderr[-3000:]
     database = open_database(demo.settings.database_url)
     with database.reading() as connection:
-        config = browsing.get_run(connection, demo.document["run"]).config
+        config = queries.get_run(connection, demo.document["run"]).config
         groups, expected = (
-            sorted(browsing.list_groups(connection, run_id, 1, with_tokens=True), key=lambda group: group.index)
+            sorted(list_groups(connection, run_id, 1, with_tokens=True), key=lambda group: group.index)
             for run_id in (demo.document["run"], json.loads(result.stdout)["run"])
         )
     database.close()
@@ -43,7 +45,7 @@ def test_replayed_weights_are_what_training_with_them_gave(demo: Demo) -> None:
 def test_the_trainer_says_what_it_made_of_each_token(demo: Demo) -> None:
     database = open_database(demo.settings.database_url)
     with database.reading() as connection:
-        groups = browsing.list_groups(connection, demo.document["run"], 1, with_tokens=True)
+        groups = list_groups(connection, demo.document["run"], 1, with_tokens=True)
     database.close()
     scored = [one for group in groups for one in group.completions if one.trainer_logprobs]
     assert scored

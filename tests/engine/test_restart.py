@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 from runs_support import start
 from tiny_support import save_tiny
 
-from core import jobs
-from core.runs import RunStatus
+from core.jobs import submission
+from core.records.status import RunStatus
 from core.store import open_database
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -40,7 +40,7 @@ def test_a_restarted_dashboard_shows_the_run_live(tmp_path: Path, chromium_path:
         expect(page.locator("#headline")).not_to_contain_text(shown.splitlines()[0], timeout=LIVE_MS)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Running")
         database = open_database(settings.database_url)
-        jobs.stop(database, run.id, "test")
+        submission.stop(database, run.id, "test")
         database.close()
         expect(page.get_by_role("heading", level=1)).to_contain_text("Stopped", timeout=60_000)
     assert wait_for_end(settings).status is RunStatus.STOPPED

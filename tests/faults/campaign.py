@@ -28,7 +28,8 @@ from faults_support import left_of, log_of, newest, wait_for_end, wait_for_log
 from runs_support import BATCH, STEPS, contents, resume, start
 from tiny_support import save_tiny
 
-from core.runs import Run, RunStatus
+from core.records.run import Run
+from core.records.status import RunStatus
 from core.settings import Settings
 
 LOADING = ("find model", "read weights", "attach adapter", "prepare data", "try packing", "prove adapter live")

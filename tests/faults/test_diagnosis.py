@@ -13,7 +13,7 @@ from faults_support import left_of, log_of, newest, wait_for_end
 from runs_support import VALUES, start
 from tiny_support import save_tiny
 
-from core.runs import RunStatus
+from core.records.status import RunStatus
 from core.settings import PROJECT, Settings, load_settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]

@@ -13,7 +13,7 @@ import pytest
 from engine_support import grouper
 from faults_support import half_written, home_with, launch, left_of, log_of, wait_for_end, wait_for_log
 
-from core.runs import RunStatus
+from core.records.status import RunStatus
 from core.settings import PROJECT, Settings, load_settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

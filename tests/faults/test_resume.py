@@ -15,9 +15,11 @@ from faults_support import left_of, log_of, newest, wait_for_end, wait_for_log
 from runs_support import STEPS, contents, resume, start
 from tiny_support import save_tiny
 
-from core.runs import Run, RunStatus
+from core.records.run import Run
+from core.records.status import RunStatus
 from core.settings import Settings
-from core.store import browsing, open_database
+from core.store import open_database
+from core.store.runs import queries
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -106,8 +108,8 @@ def test_a_damaged_checkpoint_is_passed_over(model: Path, whole: dict[str, Any],
     same(contents(settings, run), whole)
     database = open_database(settings.database_url)
     with database.reading() as connection:
-        said = [event.message for event in browsing.list_events(connection, run.id)]
-        kept = browsing.list_checkpoints(connection, run.id)
+        said = [event.message for event in queries.list_events(connection, run.id)]
+        kept = queries.list_checkpoints(connection, run.id)
     database.close()
     assert any(f"{folders[-1].name} is damaged (training.safetensors" in message for message in said)
     step = int(folders[-2].name.removeprefix("step-"))

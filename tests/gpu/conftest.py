@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from engine_support import TEN_MINUTES, grouper
 
-from core.jobs.stack import detected_gpu
+from core.installation import detected_gpu
 from core.settings import Settings, load_settings
 
 

@@ -5,17 +5,17 @@ import sys
 from dataclasses import asdict
 
 from core.config import make_config
-from core.jobs.stack import detected_gpu
+from core.installation import detected_gpu
 from core.settings import set_engine_environment
 
 set_engine_environment(kv_cache_gib=1)
 
 import torch  # noqa: E402
 
-from core.worker.engines import Sampling  # noqa: E402
-from core.worker.engines.vllm import VllmEngine  # noqa: E402
+from core.worker.checks.adapter_live import prove_live  # noqa: E402
+from core.worker.engines.engine import Sampling  # noqa: E402
+from core.worker.engines.vllm.engine import VllmEngine  # noqa: E402
 from core.worker.loading.weights import attach_adapter, load_base  # noqa: E402
-from core.worker.proof import prove_live  # noqa: E402
 
 PROMPTS = [[504 + 3 * place + line for place in range(12)] for line in range(3)]
 

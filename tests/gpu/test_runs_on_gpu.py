@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from engine_support import grouper
 
-from core.runs import Run, Step
+from core.records.run import Run
+from core.records.step import Step
 from core.settings import Settings
-from core.store import browsing, open_database
+from core.store import open_database
+from core.store.runs import queries
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
@@ -21,8 +23,8 @@ def launch(settings: Settings, gpu: str, steps: int, *options: str) -> tuple[dic
     document = json.loads(result.stdout)
     database = open_database(settings.database_url)
     with database.reading() as connection:
-        run = browsing.get_run(connection, document["run"])
-        recorded = browsing.list_steps(connection, document["run"])
+        run = queries.get_run(connection, document["run"])
+        recorded = queries.list_steps(connection, document["run"])
     database.close()
     mismatches = [step.metrics["mismatch/mean"] or 0.0 for step in recorded]
     print(options, document, run.sync, f"mismatch {sum(mismatches) / len(mismatches):.4f}")  # noqa: T201

@@ -7,10 +7,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.config import make_config
-from core.worker.training.attention import GROUPS
-from core.worker.training.exactness import try_packing
-from core.worker.training.forward import score_batch, settle_kernels
-from core.worker.training.head import score_tokens
+from core.worker.checks.packing_exact import try_packing
+from core.worker.update.attention import GROUPS
+from core.worker.update.head import score_tokens
+from core.worker.update.logprobs import score_batch, settle_kernels
 
 pytestmark = pytest.mark.gpu
 

@@ -9,7 +9,8 @@ import pytest
 from dashboard_support import browsing, dashboard_of, database_of
 from samples import HOSTILE, STEPS, add_run, end_run
 
-from core.runs import Failure, RunStatus
+from core.records.run import Failure
+from core.records.status import RunStatus
 from core.store import Database
 
 

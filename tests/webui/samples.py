@@ -7,22 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from core.config import make_config
+from core.models.tokens import LETTERS
 from core.processes import identify
-from core.runs import (
-    Completion,
-    Failure,
-    Group,
-    LoadPhase,
-    PlannedMemory,
-    Question,
-    Reply,
-    RewardScore,
-    Run,
-    RunStatus,
-    Step,
-)
-from core.store import Database, browsing, lifecycle, recording
-from core.tokens import LETTERS
+from core.records.evaluation import Question, Reply
+from core.records.rollout import Completion, Group, RewardScore
+from core.records.run import Failure, LoadPhase, PlannedMemory, Run
+from core.records.status import RunStatus
+from core.records.step import Step
+from core.store import Database
+from core.store.rollouts.record import record_load_phase, record_step
+from core.store.runs import lifecycle, queries
 
 GROUPS, GROUP_SIZE, STEPS = 4, 8, 40
 PLANNED = PlannedMemory(
@@ -139,12 +133,12 @@ def add_run(database: Database, name: str, upto: int, extra: str = "", **values:
         run = lifecycle.enqueue(connection, config, name, plan=PLANNED)
         lifecycle.claim(connection, run.id, identify())
         for phase, seconds in (("base model", 2.1), ("adapter", 0.4), ("engine", 11.8)):
-            recording.record_load_phase(connection, run.id, LoadPhase(phase, seconds, 10**9))
+            record_load_phase(connection, run.id, LoadPhase(phase, seconds, 10**9))
         lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
         for number in range(1, upto + 1):
-            recording.record_step(connection, run.id, sampled(number, chance, extra))
+            record_step(connection, run.id, sampled(number, chance, extra))
         lifecycle.enter_phase(connection, run.id, "generate")
-        return browsing.get_run(connection, run.id)
+        return queries.get_run(connection, run.id)
 
 
 def end_run(database: Database, run: Run, status: RunStatus, failure: Failure | None = None) -> None:

@@ -11,9 +11,10 @@ from samples import STEPS, add_run, end_run
 from test_components import NOW, run_of
 
 from core.errors import InvalidInput
-from core.runs import Run, RunStatus
+from core.records.run import Run
+from core.records.status import RunStatus
 from core.settings import load_settings
-from core.store import browsing
+from core.store.runs import queries
 from webui.components.notes_panel import notes_panel
 from webui.components.run_controls import controls
 from webui.pages.frame import attempt, or_else, refusal
@@ -63,12 +64,12 @@ def test_an_action_changes_the_run_or_says_why_it_did_not(tmp_path: Path) -> Non
     for doing in (press("tag", tag="best: yet"), press("notes", notes="as planned"), press("archive")):
         assert act_on(services, run.id, doing) == ""
     with services.database.reading() as connection:
-        kept = browsing.get_run(connection, run.id)
+        kept = queries.get_run(connection, run.id)
     assert (kept.tags, kept.notes, bool(kept.archived_at)) == (("best: yet",), "as planned", True)
     for doing in (press("untag:best: yet"), press("restore")):
         assert act_on(services, run.id, doing) == ""
     with services.database.reading() as connection:
-        kept = browsing.get_run(connection, run.id)
+        kept = queries.get_run(connection, run.id)
     assert (kept.tags, kept.archived_at) == ((), None)
     assert "which is not a whole number" in act_on(services, run.id, press("extend", steps="many"))
     unknown = act_on(services, run.id, press("explode"))

@@ -13,10 +13,13 @@ from playwright.sync_api import expect
 from samples import STEPS, add_run, add_tokenizer, answers, end_run, spoken
 
 from core.config import make_config
-from core.runs import RunStatus
-from core.store import Database, evaluating, finding, lifecycle, recording
-from core.store.recording import clean
-from core.store.wanted import CompletionFilter
+from core.records.status import RunStatus
+from core.store import Database
+from core.store.rollouts.evaluation import record_answers
+from core.store.rollouts.record import clean, record_step
+from core.store.runs import lifecycle
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -49,17 +52,17 @@ def runs(database: Database) -> dict[str, str]:
     config = make_config({"model": "smollm2-135m", "recipe": "addition"})
     with database.writing() as connection:
         hostile = lifecycle.enqueue(connection, config, "<i>hostile</i>").id
-        evaluating.record_answers(connection, learned.id, [*answers("<answer>3</answer>", 2), *answers("Eight.", 40)])
-        evaluating.record_answers(connection, hostile, answers(HOSTILE["script"], 1, HOSTILE["script"]))
+        record_answers(connection, learned.id, [*answers("<answer>3</answer>", 2), *answers("Eight.", 40)])
+        record_answers(connection, hostile, answers(HOSTILE["script"], 1, HOSTILE["script"]))
         for number, text in enumerate(HOSTILE.values(), start=1):
-            recording.record_step(connection, hostile, spoken(number, text))
+            record_step(connection, hostile, spoken(number, text))
         lifecycle.move(connection, hostile, RunStatus.CANCELLED)
     return {"learned": learned.id, "hostile": hostile}
 
 
 def ids_of(database: Database, run_id: str, **wanted: Any) -> list[int]:
     with database.reading() as connection:
-        page, _ = finding.list_completions(connection, run_id, CompletionFilter(limit=1000, **wanted))
+        page, _ = list_completions(connection, run_id, CompletionFilter(limit=1000, **wanted))
     return [one.id for one in page]
 
 

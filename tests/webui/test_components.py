@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from samples import HOSTILE, sampled
 
-from core.budget import NAMES
 from core.config import make_config
-from core.runs import Completion, Event, LoadPhase, PlannedMemory, RewardScore, Run, RunStatus, Step
-from core.store.history import History
-from core.store.listing import RunFilter, RunPage, RunRow
+from core.planner import NAMES
+from core.records.rollout import Completion, RewardScore
+from core.records.run import Event, LoadPhase, PlannedMemory, Run
+from core.records.status import RunStatus
+from core.records.step import Step
+from core.store.runs.history import History
+from core.store.runs.table import RunFilter, RunPage, RunRow
 from core.units import GIB
 from webui.components.budget_bar import COLOURS, budget_bar
 from webui.components.charts import compared_charts, run_charts, run_styles

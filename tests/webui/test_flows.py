@@ -17,11 +17,15 @@ from dashboard_support import serving
 from playwright.sync_api import expect
 from samples import STEPS, add_run, end_run, sampled
 
-from core.jobs import stack_report
-from core.runs import Run, RunStatus
+from core.installation import stack_report
+from core.records.run import Run
+from core.records.status import RunStatus
 from core.settings import PROJECT, load_settings
-from core.store import Database, browsing, finding, lifecycle, open_database, recording
-from core.store.wanted import CompletionFilter
+from core.store import Database, open_database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle, queries
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions
 
 pytestmark = pytest.mark.browser
 SHIFTS = """window.shift = 0; new PerformanceObserver(list => {
@@ -86,14 +90,14 @@ def tab(chromium: Any, address: str) -> Iterator[Any]:
 
 def next_step(database: Database, run: Run) -> int:
     with database.writing() as connection:
-        number = browsing.get_run(connection, run.id).step + 1
-        recording.record_step(connection, run.id, sampled(number, random.Random(number)))
+        number = queries.get_run(connection, run.id).step + 1
+        record_step(connection, run.id, sampled(number, random.Random(number)))
     return number
 
 
 def newest(database: Database) -> Run:
     with database.reading() as connection:
-        return browsing.list_runs(connection, limit=1)[0]
+        return queries.list_runs(connection, limit=1)[0]
 
 
 @pytest.mark.skipif(not stack_report().can_train, reason="nothing can be launched without the training stack")
@@ -346,7 +350,7 @@ def test_no_page_has_a_serious_accessibility_finding(
     tab: Any, own: Database, known: dict[str, Run], page_name: str
 ) -> None:
     with own.reading() as connection:
-        found, _ = finding.list_completions(connection, known["first"].id, CompletionFilter(limit=1))
+        found, _ = list_completions(connection, known["first"].id, CompletionFilter(limit=1))
     names = {"run": known["first"].id, "other": known["second"].id, "completion": found[0].id}
     tab.goto(f"/{page_name.format(**names)}")
     expect(tab.get_by_role("heading", level=1)).to_be_visible()

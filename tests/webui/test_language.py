@@ -11,12 +11,16 @@ from playwright.sync_api import expect
 from samples import STEPS, add_run, answers, end_run
 
 from core.config import RunConfig
-from core.evidence import KINDS
-from core.recipes import RECIPES
-from core.runs import Failure, RunStatus
-from core.store import Database, annotating, evaluating, finding, lifecycle
-from core.store.wanted import CompletionFilter
-from core.troubles import load_troubles
+from core.insights.known_failures import load_troubles
+from core.insights.reward_hacking import KINDS
+from core.records.run import Failure
+from core.records.status import RunStatus
+from core.store import Database
+from core.store.rollouts.evaluation import record_answers
+from core.store.runs import lifecycle, notes
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions
+from core.tasks.registry import RECIPES
 from webui import forms
 from webui.components.charts import FIGURES
 from webui.components.checks import STATES
@@ -74,10 +78,10 @@ def runs(database: Database) -> dict[str, Any]:
     working = add_run(database, "Runs", 20)  # a run may be called what a page is called
     with database.writing() as connection:
         waiting = lifecycle.enqueue(connection, working.config, "waiting")
-        annotating.tag(connection, learned.id, add=["Reward"])
-        evaluating.record_answers(connection, learned.id, [*answers("Three.", 2), *answers("Eight.", 40)])
+        notes.tag(connection, learned.id, add=["Reward"])
+        record_answers(connection, learned.id, [*answers("Three.", 2), *answers("Eight.", 40)])
     with database.reading() as connection:
-        found, _ = finding.list_completions(connection, learned.id, CompletionFilter(sort="oldest", limit=1))
+        found, _ = list_completions(connection, learned.id, CompletionFilter(sort="oldest", limit=1))
     ids = {"learned": learned, "failed": failed, "working": working, "waiting": waiting}
     return {**{name: run.id for name, run in ids.items()}, "first": found[0].id}
 

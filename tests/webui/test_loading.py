@@ -5,8 +5,9 @@ import time
 import pytest
 
 from core.config import make_config
-from core.runs import Run, RunStatus
-from core.store.history import History
+from core.records.run import Run
+from core.records.status import RunStatus
+from core.store.runs.history import History
 from webui.components.run_panels import headline
 
 EXPECTED = {"find model": 0.5, "start engine": 12.0, "read weights": 2.0, "prove adapter live": 3.0}

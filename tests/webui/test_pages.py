@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import expect
 from samples import STEPS, sampled
 
-from core.jobs import stack_report
-from core.store import Database, browsing, recording
+from core.installation import stack_report
+from core.store import Database
+from core.store.rollouts.record import record_step
+from core.store.runs import queries
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -148,12 +150,12 @@ def test_a_running_run_is_followed_and_what_was_opened_stays_open(
 ) -> None:
     page.goto(f"/run?id={runs['running']}")
     with database.reading() as connection:
-        last = browsing.get_run(connection, runs["running"]).step
+        last = queries.get_run(connection, runs["running"]).step
     expect(page.locator("#headline")).to_contain_text(f"Step {last} of {STEPS}")
     settings = page.locator("details[data-key=config]")
     settings.locator("summary").click()
     with database.writing() as connection:
-        recording.record_step(connection, runs["running"], sampled(last + 1, random.Random(last)))
+        record_step(connection, runs["running"], sampled(last + 1, random.Random(last)))
     expect(page.locator("#headline")).to_contain_text(f"Step {last + 1} of {STEPS}")
     expect(settings).to_have_attribute("open", "")
     page.get_by_role("button", name="Pause updates").click()

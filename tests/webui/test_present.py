@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.runs import Failure, RunStatus
+from core.records.run import Failure
+from core.records.status import RunStatus
 from webui import present
 
 HOSTILE = "<img src=x onerror=alert(1)> \" ' & </pre><script>alert(1)</script>"

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 from samples import add_run, answers, end_run
 
-from core.runs import Question, RunStatus
+from core.records.evaluation import Question
+from core.records.status import RunStatus
 from core.settings import load_settings
-from core.store import browsing, evaluating, finding, remarks
-from core.store.reviewing import review
-from core.store.wanted import CompletionFilter
+from core.store.rollouts import feedback
+from core.store.rollouts.evaluation import record_answers
+from core.store.rollouts.load import list_groups
+from core.store.rollouts.rescan import review
+from core.store.runs import queries
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import list_completions
 from webui.pages import evaluation, find, prompt
 from webui.services import Services, open_services
 
@@ -42,28 +47,28 @@ def test_flagged_ones_are_counted_as_they_are_now(services: Services, run_id: st
     asked = {"run": run_id, "flagged": "1"}
     assert "<b>0 completions</b>" in find.look(services, asked)[2]
     with services.database.writing() as connection:
-        (one, *_), _ = finding.list_completions(connection, run_id, CompletionFilter(limit=1))
-        remarks.flag(connection, one.id, True)
+        (one, *_), _ = list_completions(connection, run_id, CompletionFilter(limit=1))
+        feedback.flag(connection, one.id, True)
     assert "<b>1 completion</b>" in find.look(services, asked)[2]
 
 
 def test_tags_of_one_run_are_not_offered_in_another(services: Services, run_id: str) -> None:
     other = add_run(services.database, "other", 1)
     with services.database.writing() as connection:
-        (one, *_), _ = finding.list_completions(connection, other.id, CompletionFilter(limit=1))
-        remarks.set_tags(connection, one.id, ["odd"])
-        assert remarks.known_tags(connection, run_id) == []
-        assert remarks.known_tags(connection, other.id) == remarks.known_tags(connection) == ["odd"]
+        (one, *_), _ = list_completions(connection, other.id, CompletionFilter(limit=1))
+        feedback.set_tags(connection, one.id, ["odd"])
+        assert feedback.known_tags(connection, run_id) == []
+        assert feedback.known_tags(connection, other.id) == feedback.known_tags(connection) == ["odd"]
 
 
 def test_prompts_that_were_trained_on_are_said_to_be(services: Services, run_id: str) -> None:
     with services.database.writing() as connection:
-        evaluating.record_answers(connection, run_id, answers("Three.", 2))
+        record_answers(connection, run_id, answers("Three.", 2))
     assert "trained on none of them" in evaluation.look(services, {"run": run_id})[2]
     with services.database.writing() as connection:
-        group = browsing.list_groups(connection, run_id, 1)[0]
+        group = list_groups(connection, run_id, 1)[0]
         known = Question(2, group.prompt, group.fields, answers("Three.", 2)[0].replies)
-        evaluating.record_answers(connection, run_id, [known])
+        record_answers(connection, run_id, [known])
     _, chart, table, _ = evaluation.look(services, {"run": run_id})
     assert "trained on 1 of these 3 too" in table
     assert table.count("The run was trained on this prompt too") == 1
@@ -72,7 +77,7 @@ def test_prompts_that_were_trained_on_are_said_to_be(services: Services, run_id:
 
 def test_a_prompt_asked_once_is_compared_with_itself_from_best_to_worst(services: Services, run_id: str) -> None:
     with services.database.reading() as connection:
-        group = browsing.list_groups(connection, run_id, 1)[0]
+        group = list_groups(connection, run_id, 1)[0]
     compared = prompt.look(services, {"id": str(group.completions[0].id)})[3]
     best, worst = group.completions[0], group.completions[-1]
     assert f'value="{best.id}" translate="no" selected' in compared
@@ -81,4 +86,4 @@ def test_a_prompt_asked_once_is_compared_with_itself_from_best_to_worst(services
 
 def _revision(services: Services, run_id: str) -> int:
     with services.database.reading() as connection:
-        return browsing.get_run(connection, run_id).revision
+        return queries.get_run(connection, run_id).revision

@@ -13,7 +13,9 @@ from samples import add_run, sampled
 
 from core.jobs.health import RECENT
 from core.settings import load_settings
-from core.store import Database, lifecycle, recording
+from core.store import Database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle
 
 pytestmark = pytest.mark.browser
 AT_ITS_END = "log => log.clientHeight < log.scrollHeight && log.scrollTop + log.clientHeight >= log.scrollHeight - 2"
@@ -61,7 +63,7 @@ def cut(database: Database, run_id: str, number: int) -> None:
     step = sampled(number, random.Random(number))
     with database.writing() as connection:
         changed = replace(step, metrics={**step.metrics, "completions/clipped_ratio": 0.97})
-        recording.record_step(connection, run_id, changed)
+        record_step(connection, run_id, changed)
 
 
 def test_advice_log_and_events_are_shown_and_followed(

@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 from samples import add_run
 from stored_support import SHAPES, from_the_future, open_shape
 
-from core.jobs import stack_report
-from core.runs import Run
-from core.store import browsing, lifecycle
+from core.installation import stack_report
+from core.records.run import Run
+from core.store.runs import lifecycle, queries
 
 pytestmark = pytest.mark.browser
 PAGES = (
@@ -39,14 +39,14 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     database = open_shape(home, request.param)
     working = add_run(database, "working", 2)
     with database.reading() as connection:
-        ids = {run.name: run.id for run in browsing.list_runs(connection)}
+        ids = {run.name: run.id for run in queries.list_runs(connection)}
     from_the_future(database, ids["stopped early"])
     ids["future"] = ids["stopped early"]
     with serving(home) as address:
         yield Stored(address, ids)
         with database.reading() as connection:
-            waiting: list[Run] = browsing.queued_runs(connection)
-            assert browsing.get_run(connection, working.id).status == "running"
+            waiting: list[Run] = queries.queued_runs(connection)
+            assert queries.get_run(connection, working.id).status == "running"
     assert "waiting" in {run.name for run in waiting}
     with database.writing() as connection:
         lifecycle.request_stop(connection, ids["waiting"], "test")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.settings import PROJECT
-from webui.first import SCRIPTS
+from webui.serving.first_paint import SCRIPTS
 from webui.theme import STYLES
 from webui.upstream.gradio import PASSING, SCRIPT, SELECTORS, SHIMS, expected, files_needed
 

@@ -15,21 +15,19 @@ from typing import Any
 import torch
 from models import DEVICE, DTYPE, model_folder, random_base
 
-from core import jobs
 from core.config import RunConfig, make_config
-from core.jobs.planning import plan_setting, setting_of
-from core.recipes import Example, Recipe, Reward
-from core.recipes.recipe import Message
+from core.planning.run_plan import plan_setting, setting_of
 from core.settings import Settings
-from core.worker.engines import Sampling
+from core.tasks.task import Example, Message, Recipe, Reward
+from core.worker.checks.packing_exact import try_packing
+from core.worker.engines.engine import Sampling
 from core.worker.engines.transformers import TransformersEngine
-from core.worker.loading import Loaded
+from core.worker.loading.load import Loaded
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import PLAIN_TEMPLATE, attach_adapter, load_tokenizer
 from core.worker.memory import held
-from core.worker.training.exactness import try_packing
-from core.worker.training.forward import settle_kernels
-from core.worker.training.trainer import PolicyTrainer
+from core.worker.objectives.trl_grpo import PolicyTrainer
+from core.worker.update.logprobs import settle_kernels
 
 
 def recipe_of(prompt_tokens: int) -> Recipe:
@@ -53,7 +51,7 @@ def tokenizer_of(folder: Path) -> Any:
 
 def start(config: RunConfig, folder: Path, **options: Any) -> tuple[Any, dict[str, Any]]:
     """The engine with random weights and what starting it took."""
-    from core.worker.engines.vllm import VllmEngine
+    from core.worker.engines.vllm.engine import VllmEngine
 
     if os.environ.get("PROOF_UNCOMPILED"):  # starts sooner, samples a little slower
         options["compilation_config"] = {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
@@ -230,4 +228,4 @@ def _timed(work: Any) -> float:
     return time.perf_counter() - began
 
 
-__all__ = ["floor", "generation", "jobs", "measure_rows", "syncs"]
+__all__ = ["floor", "generation", "measure_rows", "syncs"]

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.quantizers import AutoHfQuantizer
 
 from core.catalogue import load_catalogue
-from core.worker.compute import compute_dtype
+from core.worker.dtype import compute_dtype
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = compute_dtype(DEVICE)

@@ -23,7 +23,7 @@ SETTLED = slice(2, None)  # the first steps compile and warm up
 
 def ours(work: Path, tokenizer: Path, common: Mapping[str, Any], *rows: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One engine, then a short training for each row of what it changes about the trainer alone."""
-    from core.worker.engines.vllm import VllmEngine
+    from core.worker.engines.vllm.engine import VllmEngine
 
     folder = model_folder(str(common["model"]), work, tokenizer)
     save_random(folder)
@@ -49,12 +49,12 @@ def plain(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[di
 
 
 def _train(engine: Any, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    from core.worker.loading import Loaded
+    from core.worker.checks.packing_exact import try_packing
+    from core.worker.loading.load import Loaded
     from core.worker.loading.shared import share_base
     from core.worker.loading.weights import attach_adapter, load_base
-    from core.worker.training.exactness import try_packing
-    from core.worker.training.forward import settle_kernels
-    from core.worker.training.trainer import PolicyTrainer
+    from core.worker.objectives.trl_grpo import PolicyTrainer
+    from core.worker.update.logprobs import settle_kernels
 
     settle_kernels()
     config = make_config({"recipe": "addition", "steps": STEPS, **values})
@@ -96,7 +96,7 @@ def stock(work: Path, tokenizer: Path, common: Mapping[str, Any]) -> Iterator[di
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from core.worker.training.data import as_dataset
+    from core.worker.rollouts.examples import as_dataset
 
     folder = model_folder(str(common["model"]), work, tokenizer)
     save_random(folder)

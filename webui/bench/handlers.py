@@ -8,7 +8,7 @@ from typing import Any
 
 from core.settings import load_settings
 from core.store import Database
-from core.store.listing import RunFilter
+from core.store.runs.table import RunFilter
 from webui.bench.serving import milliseconds
 from webui.bench.store import next_step
 from webui.pages import compare, run, runs

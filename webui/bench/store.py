@@ -10,8 +10,13 @@ from typing import Any
 
 from core.config import make_config
 from core.processes import identify
-from core.runs import Completion, Group, RewardScore, Run, RunStatus, Step
-from core.store import Database, lifecycle, recording
+from core.records.rollout import Completion, Group, RewardScore
+from core.records.run import Run
+from core.records.status import RunStatus
+from core.records.step import Step
+from core.store import Database
+from core.store.rollouts.record import record_step
+from core.store.runs import lifecycle
 
 COPIED = "SELECT ?, number, at, reward * ?, tokens, metrics, seconds, memory FROM steps WHERE run = ?"
 
@@ -36,7 +41,7 @@ def at_work(database: Database, step_count: int) -> Iterator[str]:
     with closing(sqlite3.connect(database.path)) as raw:
         _write_steps(raw, key, step_count, 0.5)
         with database.writing() as connection:
-            recording.record_step(connection, run.id, a_step(step_count + 1))
+            record_step(connection, run.id, a_step(step_count + 1))
         yield run.id
         with database.writing() as connection:
             lifecycle.move(connection, run.id, RunStatus.COMPLETED)
@@ -46,7 +51,7 @@ def at_work(database: Database, step_count: int) -> Iterator[str]:
 def next_step(database: Database, run_id: str) -> None:
     with database.writing() as connection:
         number = connection.exec_driver_sql("SELECT step FROM runs WHERE id = ?", (run_id,)).scalar_one()
-        recording.record_step(connection, run_id, a_step(number + 1))
+        record_step(connection, run_id, a_step(number + 1))
 
 
 def _started(database: Database, place: int, steps: int) -> tuple[Run, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.budget import NAMES, Phase, Plan
+from core.planner import NAMES, Phase, Plan
 from core.units import gib, plural, thin
 from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.runs import Run, Step
-from core.store.history import History
+from core.records.run import Run
+from core.records.step import Step
+from core.store.runs.history import History
 from core.units import GIB
 
 # Okabe-Ito, see assets/styles/tokens.css. A run keeps the colour that its id gives it.

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.jobs import Check
-from core.troubles import Trouble
+from core.insights.known_failures import Trouble
+from core.jobs.doctor import Check
 from core.units import duration
 from webui.present import esc, sentence
 

@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from core.runs import Group, Run, Step
-from core.store.history import History
+from core.records.rollout import Group
+from core.records.run import Run
+from core.records.step import Step
+from core.store.runs.history import History
 from core.units import duration, gib, significant, thin
 from webui.components.charts import run_styles, swatch
 from webui.components.completions import completion_card

@@ -2,8 +2,8 @@
 
 import json
 
-from core.evidence import KINDS
-from core.runs import Completion, Group
+from core.insights.reward_hacking import KINDS
+from core.records.rollout import Completion, Group
 from core.units import plural, thin
 from webui.components.completions import permalink, reward_pill
 from webui.present import definitions, esc, reward, said_text, sentence, signed

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from core.evidence import KINDS
-from core.replay import SPECIAL
-from core.rewards.weighing import is_flat
-from core.runs import Completion, Group, Reply
+from core.insights.replay import SPECIAL
+from core.insights.reward_hacking import KINDS
+from core.records.evaluation import Reply
+from core.records.rollout import Completion, Group
+from core.tasks.advantages import is_flat
 from core.units import plural
 from webui.present import esc, folded, marked, own, reward, signed
 

@@ -2,7 +2,7 @@
 
 from core.config import RunConfig
 from core.errors import GrouperError
-from core.recipes import compose
+from core.tasks.registry import compose
 from core.units import plural
 from webui.present import esc
 

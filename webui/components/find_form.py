@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.evidence import KINDS
-from core.store.wanted import ORDERS, CompletionFilter
+from core.insights.reward_hacking import KINDS
+from core.store.search.filter import ORDERS, CompletionFilter
 from webui.present import esc
 
 ORDER_NAMES = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.jobs import BestSettings
-from core.recipes import get_recipe
+from core.planning.recommended import BestSettings
+from core.tasks.registry import get_recipe
 from webui import forms
 from webui.present import capitalised, esc, folded, own, panel, sentence
 

@@ -17,7 +17,7 @@ connect();
 """
 SAY = CONNECT.replace("grouper.live(element, props, watch, trigger)", "grouperWords.translate(element)")
 CONNECT_CHARTS = CONNECT.replace("grouper.live", "grouperCharts")
-# What the page's load handler is given: the key of what came with the page, see `webui.first`.
+# What the page's load handler is given: the key of what came with the page, see `webui.serving.first_paint`.
 ARRIVES = "() => [window.grouper?.arrives() ?? '']"
 CHARTS = """
 <div class="chart-tools">

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.runs import LoadPhase, Run
-from core.store.history import History
+from core.records.run import LoadPhase, Run
+from core.store.runs.history import History
 from core.units import gib
 from webui.present import NOTHING, capitalised, esc
 

@@ -1,6 +1,6 @@
 """A run's tags and notes, and the forms that change them: `webui.pages.run_actions` does what their buttons say."""
 
-from core.runs import Run
+from core.records.run import Run
 from webui.present import esc, own
 
 

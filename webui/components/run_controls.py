@@ -3,8 +3,9 @@
 A button that changes the run names its action; `webui.pages.run_actions` does it.
 """
 
-from core.jobs import can_resume
-from core.runs import Run, RunStatus
+from core.jobs.resume import can_resume
+from core.records.run import Run
+from core.records.status import RunStatus
 from webui.components.runs_table import stop_word
 from webui.present import clock, esc
 

@@ -5,12 +5,15 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from core.jobs import Advisory, Remedy
-from core.runs import Event, Run, RunStatus
-from core.store.history import History
+from core.jobs.health import Advisory
+from core.planning.remedies import Remedy
+from core.records.run import Event, Run
+from core.records.status import RunStatus
+from core.store.runs.history import History
 from core.units import duration, plural, thin
 from webui.components.charts import run_colour
 from webui.components.status_chip import run_chip
+from webui.live_cache import SILENT_S
 from webui.present import (
     capitalised,
     clock,
@@ -25,7 +28,6 @@ from webui.present import (
     seconds_left,
     sentence,
 )
-from webui.sharing import SILENT_S
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours, which a page shows as noise
 DOING = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.runs import Run
+from core.records.run import Run
 from webui.present import esc
 
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from core.runs import Run, RunStatus
-from core.store.listing import RunFilter, RunPage, RunRow
+from core.records.run import Run
+from core.records.status import RunStatus
+from core.store.runs.table import RunFilter, RunPage, RunRow
 from core.units import duration, plural, thin
 from webui.components.charts import run_colour
 from webui.components.sparkline import sparkline

@@ -1,6 +1,7 @@
 """A run's status as icon, word and colour: none of the three is needed to read it."""
 
-from core.runs import Run, RunStatus
+from core.records.run import Run
+from core.records.status import RunStatus
 
 # Shapes on a 16 x 16 grid, drawn with the text's colour.
 ICONS = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.runs import LoadPhase
-from core.store.history import History
+from core.records.run import LoadPhase
+from core.store.runs.history import History
 from core.units import duration
 from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc

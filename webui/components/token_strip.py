@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from core.runs import Completion
+from core.records.rollout import Completion
 from core.units import thin
 from webui.present import esc, marked, signed
 

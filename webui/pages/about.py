@@ -3,8 +3,8 @@
 import gradio as gr
 
 import core
-from core import jobs
-from core.store.checking import size_bytes
+from core.jobs import doctor
+from core.store.integrity import size_bytes
 from core.units import gib
 from webui.components.checks import versions_table
 from webui.components.live import live, still
@@ -40,7 +40,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     @or_else(lambda error: [said(error, "The versions could not be read"), ""])
     def look() -> list[str]:
-        return [versions_table({"grouper": core.__version__, **jobs.versions(services.settings)}), _place(services)]
+        return [versions_table({"grouper": core.__version__, **doctor.versions(services.settings)}), _place(services)]
 
     app.load(look, None, [versions, place], **QUIET)
 

@@ -8,19 +8,12 @@ from typing import Any
 import gradio as gr
 
 from core.errors import NotFound
-from core.runs import Run
-from core.store.comparing import prompts_of_step, same_prompt
-from core.store.history import History
-from core.store.listing import RunFilter, page_of_runs, runs_by_id
+from core.records.run import Run
+from core.store.rollouts.prompt_history import prompts_of_step, same_prompt
+from core.store.runs.history import History
+from core.store.runs.table import RunFilter, page_of_runs, runs_by_id
 from webui.components.charts import FIGURES, as_text, compared_charts
-from webui.components.comparison import (
-    MOST_RUNS,
-    differences,
-    final_figures,
-    picker,
-    prompt_picker,
-    said_side_by_side,
-)
+from webui.components.comparison import MOST_RUNS, differences, final_figures, picker, prompt_picker, said_side_by_side
 from webui.components.live import ARRIVES, chart_wall, live, still
 from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, said, title
 from webui.pages.pressed import pressed

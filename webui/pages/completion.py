@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from core.errors import GrouperError, NotFound
-from core.models import folder_on_disk, locate
-from core.runs import Completion, Run
-from core.store import browsing, remarks
-from core.store.sampled import get_completion, get_group
-from core.tokens import load_tokens
+from core.models.locate import folder_on_disk, locate
+from core.models.tokens import load_tokens
+from core.records.rollout import Completion
+from core.records.run import Run
+from core.store.rollouts import feedback
+from core.store.rollouts.load import get_completion, get_group
+from core.store.runs import queries
 from webui.components.completion_view import facts, neighbours, text_window
 from webui.components.completions import fields_view
 from webui.components.live import live, still
@@ -60,12 +62,12 @@ def build(app: gr.Blocks, services: Services) -> None:
         return
 
     def flag_completion(number: int) -> list[Any]:
-        return changed(number, lambda connection, one: remarks.flag(connection, number, not one.remark.flagged))
+        return changed(number, lambda connection, one: feedback.flag(connection, number, not one.remark.flagged))
 
     def save_remark(number: int, names: str, words: str) -> list[Any]:
         def write(connection: Any, _one: Completion) -> None:
-            remarks.set_tags(connection, number, names.split(","))
-            remarks.write_note(connection, number, words)
+            feedback.set_tags(connection, number, names.split(","))
+            feedback.write_note(connection, number, words)
 
         return changed(number, write)
 
@@ -90,7 +92,7 @@ def _unread(error: Exception) -> str:
 def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[str]:
     """[title, text, facts, token strip]."""
     with services.database.reading() as connection:
-        run = browsing.get_run(connection, one.run)
+        run = queries.get_run(connection, one.run)
         group = get_group(connection, one.id)
     address = f"completion?id={one.id}"
     back = urlencode({"run": run.id, "step": one.step, "group": one.group + 1})

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from core.errors import NotFound
-from core.runs import Run
-from core.store import browsing
+from core.records.run import Run
+from core.store.rollouts.load import list_groups
+from core.store.runs import queries
 from webui.components.completions import group_rows, tabs
 from webui.components.live import live
 from webui.components.run_panels import step_picker
@@ -64,12 +65,12 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, view: View) -> tuple[View, str, str, str]:
     """(view as it is now, title, step picker, groups)."""
     with services.database.reading() as connection:
-        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step or run.id == view.run]
+        known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step or run.id == view.run]
         if not known and not view.run:
             return view, nothing_yet(services), "", ""
-        run = browsing.get_run(connection, view.run) if view.run else known[0]
+        run = queries.get_run(connection, view.run) if view.run else known[0]
         shown = min(view.step or run.step, run.step)
-        groups = browsing.list_groups(connection, run.id, shown) if shown else []
+        groups = list_groups(connection, run.id, shown) if shown else []
     now = replace(view, run=run.id, step=view.step and shown)
     body = group_rows(groups, view.group) if groups else nothing_sampled(run)
     query = esc(

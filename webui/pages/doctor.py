@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from core import jobs
-from core.troubles import load_troubles
+from core.insights.known_failures import load_troubles
+from core.jobs import doctor
 from webui.components.checks import checks_view, known_failures, versions_table
 from webui.components.live import live, still
 from webui.language import words
@@ -36,7 +36,7 @@ def build(app: gr.Blocks, services: Services) -> None:
                 installed = live(skeleton(6), elem_id="versions")
 
     def look() -> list[Any]:
-        return [_looked(services), versions_table(jobs.versions(services.settings))]
+        return [_looked(services), versions_table(doctor.versions(services.settings))]
 
     def examine() -> Iterator[list[Any]]:
         yield from _examined(services)
@@ -49,23 +49,23 @@ def build(app: gr.Blocks, services: Services) -> None:
 @or_else(lambda error: said(error, "The checks could not be made"))
 def _looked(services: Services) -> str:
     """What can be read without trying anything; the rest waits for the button."""
-    checks = list(jobs.examine(services.settings, quick=True))
-    waiting = [jobs.Check(name, "skipped", f"{doing}.") for name, doing in jobs.TRIED]
+    checks = list(doctor.examine(services.settings, quick=True))
+    waiting = [doctor.Check(name, "skipped", f"{doing}.") for name, doing in doctor.TRIED]
     sound = all(check.state == "ok" for check in checks)
-    return checks_view([*checks, *waiting], AT_A_GLANCE if sound else jobs.verdict(checks))
+    return checks_view([*checks, *waiting], AT_A_GLANCE if sound else doctor.verdict(checks))
 
 
 def _examined(services: Services) -> Iterator[list[Any]]:
     """Every check as it is done, the one being made in its place."""
-    done: dict[str, jobs.Check] = {}
+    done: dict[str, doctor.Check] = {}
     busy = gr.Button(words("Checking"), interactive=False)
     try:
-        for check in jobs.examine(services.settings):
+        for check in doctor.examine(services.settings):
             done[check.name] = check
-            waiting = [jobs.Check(name, "skipped", "Waiting.") for name, _ in jobs.TRIED if name not in done]
+            waiting = [doctor.Check(name, "skipped", "Waiting.") for name, _ in doctor.TRIED if name not in done]
             yield [checks_view([*done.values(), *waiting], "Checking"), busy]
     except Exception as error:  # comes after checks that are shown already: not one answer instead of another
         yield [said(error, "The checks could not be made"), gr.Button(words("Run all checks"), interactive=True)]
         return
     checks = list(done.values())
-    yield [checks_view(checks, jobs.verdict(checks)), gr.Button(words("Run all checks"), interactive=True)]
+    yield [checks_view(checks, doctor.verdict(checks)), gr.Button(words("Run all checks"), interactive=True)]

@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from core.runs import Question, Reply, Run
-from core.store import browsing
-from core.store.evaluating import list_questions, trained_on
+from core.records.evaluation import Question, Reply
+from core.records.run import Run
+from core.store.rollouts.evaluation import list_questions, trained_on
+from core.store.runs import queries
 from core.units import plural
 from webui.components.completions import bar_range, fields_view, one_line, reward_pill, reward_strip, snippet
 from webui.components.difference import difference
@@ -45,11 +46,11 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
     """(title, chart, the prompts, two answers to one of them)."""
     with services.database.reading() as connection:
-        runs = browsing.list_runs(connection, limit=RUNS)
+        runs = queries.list_runs(connection, limit=RUNS)
         known = [run for run in runs if (run.step and not run.unreadable) or run.id == asked.get("run")]
         if not known and not asked.get("run"):
             return nothing_yet(services), "", "", ""
-        run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        run = queries.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         questions = [one for one in list_questions(connection, run.id) if one.replies]
         trained = trained_on(connection, run.id, questions)
     title = completions_title("Completions", run, known, "evaluation")

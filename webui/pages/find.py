@@ -10,13 +10,15 @@ import gradio as gr
 
 from core.errors import InvalidInput
 from core.export import formats
-from core.runs import Run
-from core.store import browsing, finding, remarks
-from core.store.wanted import CompletionFilter
+from core.records.run import Run
+from core.store.rollouts import feedback
+from core.store.runs import queries
+from core.store.search.filter import CompletionFilter
+from core.store.search.query import evidence_counts, list_completions, overview, score_functions
 from webui.components.completions import completion_card
 from webui.components.find_form import FindForm
-from webui.components.found import evidence_links, found_line, next_pages
 from webui.components.live import live
+from webui.components.search_results import evidence_links, found_line, next_pages
 from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
 from webui.pages.frame import QUIET, frame, or_else, page_body
 from webui.present import panel, skeleton
@@ -45,26 +47,24 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
     """(title, form, what was found)."""
     with services.database.reading() as connection:
-        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step]
+        known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step]
         spans_runs = not asked.get("run") and bool(asked.get("flagged") == "1" or asked.get("tag"))
         if not known and not asked.get("run"):
             return nothing_yet(services), "", ""
-        run = None if spans_runs else browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        run = None if spans_runs else queries.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         run_id = run.id if run else ""
-        functions = finding.score_functions(connection, run_id)
+        functions = score_functions(connection, run_id)
         title = completions_title(
             "Completions", run, known, "flagged" if spans_runs and asked.get("flagged") else "find"
         )
-        tags = remarks.known_tags(connection, run_id)
+        tags = feedback.known_tags(connection, run_id)
         form = FindForm(run_id, asked, functions, tags).html() if run else ""
-        counts = finding.evidence_counts(connection, run_id)
+        counts = evidence_counts(connection, run_id)
         noticed = evidence_links(run_id, counts, asked.get("evidence", ""))
         try:
             wanted = CompletionFilter.from_query({**asked, "limit": PAGE})
-            page, cursor = finding.list_completions(connection, run_id, wanted)
-            seen = services.shared.once(
-                _overview_key(run, wanted), lambda: finding.overview(connection, run_id, wanted)
-            )
+            page, cursor = list_completions(connection, run_id, wanted)
+            seen = services.shared.once(_overview_key(run, wanted), lambda: overview(connection, run_id, wanted))
         except InvalidInput as error:
             return title, form + noticed, panel("error", "This cannot be asked", str(error))
     kept = {name: text for name, text in wanted.to_query().items() if name not in ("after", "limit")}

@@ -125,6 +125,8 @@ def prints(values: Mapping[str, str], *without: str) -> dict[str, int]:
 
 
 def pulse(token: str, run_id: str = "", beats: bool = True) -> str:
-    """What a page listens with: the token it was made at, and where to ask for the one of now. See `webui.sharing`."""
+    """What a page listens with: the token it was made at, and where to ask for the one of now. See
+    `webui.live_cache`.
+    """
     source = f"changes?run={esc(run_id)}" if run_id else "changes"
     return f'<span hidden data-pulse="{esc(token)}" data-from="{source if beats else ""}"></span>'

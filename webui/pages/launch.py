@@ -8,14 +8,16 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from core import jobs
 from core.errors import InvalidInput
-from core.recipes import RECIPES
+from core.installation import detected_gpu, stack_report
+from core.jobs import submission
+from core.planning.recommended import best_settings, worked_example
+from core.tasks.registry import RECIPES
 from core.units import plural
 from webui import forms
+from webui.components.copy_as import field_errors
 from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
-from webui.components.same_elsewhere import field_errors
 from webui.language import words
 from webui.pages.frame import QUIET, TICK, frame, or_else, page_body, pulse, said, title
 from webui.pages.launch_form import (
@@ -104,7 +106,7 @@ def _plan_side(services: Services) -> dict[str, Any]:
     panels["chosen"] = live(elem_id="best-reasons")
     panels["plan"] = live(skeleton(6), elem_id="plan")
     panels["errors"] = live(elem_id="errors")
-    still(computed_view(jobs.worked_example(services.settings)), elem_id="computed")
+    still(computed_view(worked_example(services.settings)), elem_id="computed")
     panels["same"] = live(elem_id="same")
     return panels
 
@@ -114,7 +116,7 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
     form: Form = {}
     with gr.Column(elem_classes="card"):
         form["model"] = gr.Dropdown(
-            model_choices(services, jobs.detected_gpu().id),
+            model_choices(services, detected_gpu().id),
             value=DEFAULT_MODEL,
             allow_custom_value=True,
             label=words("Base model"),
@@ -186,7 +188,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
         @or_else(without)
         def with_its_settings() -> list[Any]:
             changes = _changes(request.query_params.get("with", ""))
-            return ["", *filled_in(services, jobs.config_like(services.database, like, changes))]
+            return ["", *filled_in(services, submission.config_like(services.database, like, changes))]
 
         return with_its_settings()
 
@@ -206,7 +208,7 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
     @or_else(lambda error: [said(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))])
     def fill(*given: Any) -> list[Any]:
         config = config_of(forms.named(given))
-        best = jobs.best_settings(services.settings, config)
+        best = best_settings(services.settings, config)
         filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
         return [reasons_view(best), *plan_view(services, filled), *filled.values()]
 
@@ -224,7 +226,7 @@ def _register_launch(
 
         @or_else(lambda error: _not_launched(services, chosen, error))
         def launched() -> list[Any]:
-            run = jobs.submit(
+            run = submission.submit(
                 services.database,
                 services.settings,
                 config_of(chosen),
@@ -242,7 +244,7 @@ def _register_launch(
 def _not_launched(services: Services, chosen: dict[str, Any], error: Exception) -> list[Any]:
     """[button, outcome, errors]: the button as it was, why there is no run, and that under its field too."""
     gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
-    word = _word(*jobs.standing(services.database, services.settings, gpu, device))
+    word = _word(*submission.standing(services.database, services.settings, gpu, device))
     return [gr.Button(words(word), interactive=True), said(error, "The run was not launched"), field_errors([error])]
 
 
@@ -262,11 +264,11 @@ def _readiness(services: Services, before: str | None, gpu: str, device: str) ->
     token = services.shared.token()
     listening = pulse(token, beats=not services.read_only)
     note, button = "", gr.skip()
-    stack = jobs.stack_report()
+    stack = stack_report()
     if services.read_only:
         note = panel("notice", "This dashboard is read-only", "Plans can be made here; runs are launched elsewhere.")
     else:
-        at_work, waiting = jobs.standing(services.database, services.settings, str(gpu), str(device or "auto"))
+        at_work, waiting = submission.standing(services.database, services.settings, str(gpu), str(device or "auto"))
         if stack.sentence:
             heading = "Sampling will be slow here" if stack.can_train else "This machine cannot train yet"
             note = panel("notice", heading, stack.sentence)

@@ -5,16 +5,20 @@ from typing import Any
 
 import gradio as gr
 
-from core import jobs
 from core.catalogue import BaseModel
 from core.config import RunConfig
 from core.errors import InvalidInput
-from core.recipes import compose
+from core.installation import detected_gpu
+from core.planning import calibration
+from core.planning.recommended import fitting_models
+from core.planning.remedies import remedies
+from core.planning.run_plan import preview
+from core.tasks.registry import compose
 from core.units import gib, parameters
 from webui import forms
 from webui.components.budget_bar import budget_bar
+from webui.components.copy_as import field_errors, same_elsewhere
 from webui.components.launch_panels import recipe_view
-from webui.components.same_elsewhere import field_errors, same_elsewhere
 from webui.pages.frame import or_else, said
 from webui.present import capitalised
 from webui.services import Services
@@ -42,10 +46,10 @@ def _no_plan(error: Exception) -> list[Any]:
 def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     """[plan, insist, errors, command]: the box for launching all the same is there when the plan does not fit."""
     config = config_of(values)
-    planned = jobs.preview(services.settings, config)
-    advice = () if planned.fits else jobs.remedies(services.settings, config)
+    planned = preview(services.settings, config)
+    advice = () if planned.fits else remedies(services.settings, config)
     sentences = [remedy.sentence for remedy in advice]
-    doubt = jobs.doubt(services.settings, config)
+    doubt = calibration.doubt(services.settings, config)
     bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
     return [bars, gr.skip() if services.read_only else insist, field_errors(), same_elsewhere(config)]
@@ -67,7 +71,7 @@ def refused(error: Exception, doing: str, fields: int) -> list[Any]:
 def model_choices(services: Services, gpu: str) -> list[tuple[str, str]]:
     """Every model of the catalogue with its size, its licence and whether this device can train it."""
     try:
-        fits = jobs.fitting_models(gpu)
+        fits = fitting_models(gpu)
     except InvalidInput:  # a device the catalogue does not know
         fits = {}
     return [(_model_label(model, fits.get(model.alias, "")), model.alias) for model in services.catalogue.models]
@@ -80,12 +84,12 @@ def _model_label(model: BaseModel, fits: str) -> str:
 
 def gpu_choices(services: Services) -> list[tuple[str, str]]:
     """The device that is here comes first."""
-    here = jobs.detected_gpu()
+    here = detected_gpu()
     label = f"{capitalised(here.name)} · {gib(here.memory_bytes)}{'' if here.kind == 'cpu' else ' · in this machine'}"
     rest = [gpu for gpu in services.catalogue.gpus if gpu.id != here.id]
     return [(label, here.id), *((f"{gpu.name} · {gib(gpu.memory_bytes)}", gpu.id) for gpu in rest)]
 
 
 def _device_name(services: Services, gpu: str) -> str:
-    names = {profile.id: capitalised(profile.name) for profile in (*services.catalogue.gpus, jobs.detected_gpu())}
+    names = {profile.id: capitalised(profile.name) for profile in (*services.catalogue.gpus, detected_gpu())}
     return names.get(gpu, gpu)

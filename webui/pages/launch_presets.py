@@ -6,8 +6,8 @@ import gradio as gr
 from gradio.components import Component
 
 from core.config import make_config
-from core.reports import read_config_json
-from core.store import annotating
+from core.documents import read_config_json
+from core.store.runs import notes
 from webui import forms
 from webui.components.live import live, still
 from webui.language import words
@@ -61,14 +61,14 @@ def register_presets(
 
     def names() -> Any:
         with database.reading() as connection:
-            return gr.Dropdown(choices=[*annotating.preset_names(connection)])
+            return gr.Dropdown(choices=[*notes.preset_names(connection)])
 
     @or_else(lambda error: refused(error, "The preset cannot be used", len(fields)))
     def use(name: str | None) -> list[Any]:
         if not name:
             return [gr.skip() for _ in everything]
         with database.reading() as connection:
-            config = annotating.get_preset(connection, name).config
+            config = notes.get_preset(connection, name).config
         return filled_in(services, config)
 
     @or_else(lambda error: refused(error, "The JSON was not taken", len(fields)))
@@ -79,16 +79,16 @@ def register_presets(
     def save_preset(name: str, *given: Any) -> list[Any]:
         config = config_of(forms.named(given))
         with database.writing() as connection:
-            preset = annotating.save_preset(connection, name, config)
-            known = annotating.preset_names(connection)
+            preset = notes.save_preset(connection, name, config)
+            known = notes.preset_names(connection)
         done = f'<p class="soft" role="status">Kept as {esc(preset.name)}.</p>'
         return [gr.Dropdown(choices=[*known], value=preset.name), "", done]
 
     @or_else(lambda error: [gr.skip(), said(error, "The preset was not forgotten")])
     def forget_preset(name: str | None) -> list[Any]:
         with database.writing() as connection:
-            annotating.delete_preset(connection, name or "")
-            known = annotating.preset_names(connection)
+            notes.delete_preset(connection, name or "")
+            known = notes.preset_names(connection)
         return [gr.Dropdown(choices=[*known], value=None), ""]
 
     app.load(names, None, kept["chosen"], **QUIET)

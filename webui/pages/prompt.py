@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from core.errors import NotFound
-from core.runs import Completion
-from core.store.prompts import MOST_VISITS, Visit, visits
-from core.store.sampled import fetch, get_completion
+from core.records.rollout import Completion
+from core.store.rollouts.load import fetch, get_completion
+from core.store.rollouts.prompt_history import MOST_VISITS, Visit, visits
 from core.units import plural, thin
 from webui.components.charts import run_styles
 from webui.components.completions import bar_range, completion_card, reward_strip

@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from core.errors import InvalidInput
-from core.recipes import get_recipe
-from core.replay import FUNCTIONS, Replayed, Turn, largest_changes, make_plan, replay_step
-from core.runs import Run
-from core.store import browsing
+from core.insights.replay import FUNCTIONS, Replayed, Turn, largest_changes, make_plan, replay_step
+from core.records.run import Run
+from core.store.rollouts.load import list_groups
+from core.store.runs import queries
+from core.tasks.registry import get_recipe
 from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
@@ -42,10 +43,10 @@ def build(app: gr.Blocks, services: Services) -> None:
 def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     """(title, form, chart, figures, the completions that change most)."""
     with services.database.reading() as connection:
-        known = [run for run in browsing.list_runs(connection, limit=RUNS) if run.step and not run.unreadable]
+        known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step and not run.unreadable]
         if not known and not asked.get("run"):
             return nothing_yet(services), "", "", "", ""
-        run = browsing.get_run(connection, asked["run"]) if asked.get("run") else known[0]
+        run = queries.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         title = completions_title("Completions", run, known, "replay")
         form = _form(run, asked)
         try:
@@ -55,7 +56,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
         numbers = [*range(1, run.step + 1, -(-run.step // MOST_STEPS) or 1)]
         steps = []
         for number in numbers:
-            groups = sorted(browsing.list_groups(connection, run.id, number), key=lambda group: group.index)
+            groups = sorted(list_groups(connection, run.id, number), key=lambda group: group.index)
             if groups:
                 steps.append(replay_step(number, groups, plan, run.config))
     if not steps:

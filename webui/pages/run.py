@@ -8,11 +8,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from core import jobs
 from core.errors import NotFound
-from core.runs import Run
-from core.store import browsing
-from core.store.history import History
+from core.jobs import submission
+from core.jobs.health import advisories
+from core.planning.remedies import ways_out
+from core.records.run import Run
+from core.store.rollouts.load import list_groups
+from core.store.runs import queries
+from core.store.runs.history import History
 from webui.components.charts import FIGURES, as_text, run_charts
 from webui.components.completions import groups_view
 from webui.components.config_panel import config_panel
@@ -144,22 +147,22 @@ def _with_charts(view: View, run: Run, history: History, values: Values) -> tupl
 
 def _panels(services: Services, view: View, history: History, now: float) -> tuple[Run, Values]:
     with services.database.reading() as connection:
-        run = browsing.get_run(connection, view.run_id)
-        loading = browsing.list_load_phases(connection, run.id)
+        run = queries.get_run(connection, view.run_id)
+        loading = queries.list_load_phases(connection, run.id)
         shown = min(view.step or run.step, run.step)
-        groups = browsing.list_groups(connection, run.id, shown) if shown else []
-        events = browsing.list_events(connection, run.id)
+        groups = list_groups(connection, run.id, shown) if shown else []
+        events = queries.list_events(connection, run.id)
     return run, {
         "heading": heading(run),
         "problem": unreadable_panel(run) + failure_panel(run.failure, run.status) + _ways_out(services, run),
         "headline": headline(run, history, now),
-        "advice": advisories_panel(jobs.advisories(services.settings, run, history.steps)),
+        "advice": advisories_panel(advisories(services.settings, run, history.steps)),
         "time": time_bars(loading, history),
         "memory": memory_table(run, loading, history),
         "picker": step_picker(shown, run.step, view.step is None),
         "groups": groups_view(groups) or '<p class="soft">Completions are shown here from the first step on.</p>',
         "notes": notes_panel(run, may_change=not services.read_only),
-        "log": log_panel(jobs.log_tail(services.settings, run.id)),
+        "log": log_panel(submission.log_tail(services.settings, run.id)),
         "events": events_panel(events),
         "config": "" if run.unreadable else config_panel(run.config),
     }
@@ -171,7 +174,7 @@ def _ways_out(services: Services, run: Run) -> str:
         return ""
     if not run.failure.kind.startswith(("out-of-memory", "kv-cache")):
         return ""
-    return relaunch_links(run, jobs.ways_out(services.settings, run))
+    return relaunch_links(run, ways_out(services.settings, run))
 
 
 def _layout() -> dict[str, Component]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from core import jobs
 from core.errors import InvalidInput
-from core.store import annotating
+from core.jobs import submission
+from core.jobs.resume import resume
+from core.store.runs import notes
 from webui.pages.frame import refusal
 from webui.pages.pressed import Pressed
 from webui.services import Services
@@ -23,44 +24,44 @@ def _refuse(_services: Services, _run_id: str, press: Pressed) -> None:
 
 
 def _stop(services: Services, run_id: str, _press: Pressed) -> None:
-    jobs.stop(services.database, run_id, "page")
+    submission.stop(services.database, run_id, "page")
 
 
 def _stop_now(services: Services, run_id: str, _press: Pressed) -> None:
-    jobs.stop(services.database, run_id, "page", now=True)
+    submission.stop(services.database, run_id, "page", now=True)
 
 
 def _resume(services: Services, run_id: str, _press: Pressed) -> None:
-    jobs.resume(services.database, services.settings, run_id, "page")
+    resume(services.database, services.settings, run_id, "page")
 
 
 def _extend(services: Services, run_id: str, press: Pressed) -> None:
     steps = _whole("steps", press.field("steps"))
-    jobs.resume(services.database, services.settings, run_id, "page", steps)
+    resume(services.database, services.settings, run_id, "page", steps)
 
 
 def _delete(services: Services, run_id: str, _press: Pressed) -> None:
-    jobs.delete(services.database, services.settings, run_id)
+    submission.delete(services.database, services.settings, run_id)
 
 
 def _archive(services: Services, run_id: str, press: Pressed) -> None:
     with services.database.writing() as connection:
-        annotating.archive(connection, run_id, press.action == "archive", "page")
+        notes.archive(connection, run_id, press.action == "archive", "page")
 
 
 def _tag(services: Services, run_id: str, press: Pressed) -> None:
     with services.database.writing() as connection:
-        annotating.tag(connection, run_id, add=[press.field("tag")])
+        notes.tag(connection, run_id, add=[press.field("tag")])
 
 
 def _untag(services: Services, run_id: str, press: Pressed) -> None:
     with services.database.writing() as connection:
-        annotating.tag(connection, run_id, remove=[press.about])
+        notes.tag(connection, run_id, remove=[press.about])
 
 
 def _write_notes(services: Services, run_id: str, press: Pressed) -> None:
     with services.database.writing() as connection:
-        annotating.write_notes(connection, run_id, press.field("notes"))
+        notes.write_notes(connection, run_id, press.field("notes"))
 
 
 def _whole(field: str, text: str) -> int:

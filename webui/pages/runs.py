@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from core import jobs
 from core.errors import GrouperError, InvalidInput
-from core.store import annotating
-from core.store.listing import SORTS, RunFilter, facets, page_of_runs
+from core.jobs import submission
+from core.store.runs import notes
+from core.store.runs.table import SORTS, RunFilter, facets, page_of_runs
 from core.units import plural
 from webui.components.live import ARRIVES, live, still
 from webui.components.runs_table import filter_bar, runs_table
@@ -62,11 +62,11 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def stop(seen: View, event: gr.EventData) -> dict[Any, Any]:
         run_id, doing = pressed(event).id, "The run was not stopped"
-        return present(seen, refusal(doing, lambda: jobs.stop(services.database, run_id, "page")))
+        return present(seen, refusal(doing, lambda: submission.stop(services.database, run_id, "page")))
 
     def run_next(seen: View, event: gr.EventData) -> dict[Any, Any]:
         run_id, doing = pressed(event).id, "The queue was not changed"
-        return present(seen, refusal(doing, lambda: jobs.run_next(services.database, run_id)))
+        return present(seen, refusal(doing, lambda: submission.run_next(services.database, run_id)))
 
     def act(seen: View, event: gr.EventData) -> dict[Any, Any]:
         doing = "Nothing was changed"
@@ -164,22 +164,22 @@ def _few(sentences: Sequence[str], most: int = 5) -> list[str]:
 
 def _tag(services: Services, run_id: str, word: str) -> None:
     with services.database.writing() as connection:
-        annotating.tag(connection, run_id, add=[word])
+        notes.tag(connection, run_id, add=[word])
 
 
 def _untag(services: Services, run_id: str, word: str) -> None:
     with services.database.writing() as connection:
-        annotating.tag(connection, run_id, remove=[" ".join(word.split())])
+        notes.tag(connection, run_id, remove=[" ".join(word.split())])
 
 
 def _archive(services: Services, run_id: str, archived: bool) -> None:
     with services.database.writing() as connection:
-        annotating.archive(connection, run_id, archived, "page")
+        notes.archive(connection, run_id, archived, "page")
 
 
 ACTIONS: Mapping[str, Callable[[Services, str, str], object]] = {
-    "stop": lambda services, run_id, _: jobs.stop(services.database, run_id, "page"),
-    "delete": lambda services, run_id, _: jobs.delete(services.database, services.settings, run_id),
+    "stop": lambda services, run_id, _: submission.stop(services.database, run_id, "page"),
+    "delete": lambda services, run_id, _: submission.delete(services.database, services.settings, run_id),
     "archive": lambda services, run_id, _: _archive(services, run_id, True),
     "restore": lambda services, run_id, _: _archive(services, run_id, False),
     "tag": _tag,

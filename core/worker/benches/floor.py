@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from core.worker.compute import compute_dtype
+from core.worker.dtype import compute_dtype
 
 REPEATS = 7
 COPIED_BYTES = 256 * 2**20

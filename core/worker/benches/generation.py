@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core.recipes import compose, get_recipe
 from core.settings import load_settings, set_engine_environment
+from core.tasks.registry import compose, get_recipe
 
 # (completions, group size)
 WORKLOADS = ((32, 8), (32, 4), (32, 16), (8, 8), (64, 8))
@@ -28,12 +28,13 @@ def main(repeats: int) -> None:
     from transformers import StoppingCriteriaList
 
     from core.worker.benches.floor import measure_floor
-    from core.worker.compute import compute_dtype
-    from core.worker.engines import Sampling
+    from core.worker.checks.adapter_live import probe_adapter
+    from core.worker.dtype import compute_dtype
+    from core.worker.engines.engine import Sampling
     from core.worker.engines.transformers import StopAt
-    from core.worker.loading import Progress, load_policy
-    from core.worker.proof import probe_adapter
-    from core.worker.training.data import prompt_token_ids
+    from core.worker.loading.load import load_policy
+    from core.worker.loading.progress import Progress
+    from core.worker.rollouts.examples import prompt_token_ids
 
     floor, half = measure_floor(), compute_dtype(torch.device("cpu")) == torch.bfloat16
     overrides = {"prompts_per_step": 8, "group_size": 8, "completion_tokens": LONGEST, "fast_inference": "on"}

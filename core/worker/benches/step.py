@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
-from core.recipes import Recipe, Reward, compose, get_recipe
 from core.settings import load_settings, set_engine_environment
+from core.tasks.registry import compose, get_recipe
+from core.tasks.task import Recipe, Reward
 
 FULL = "full_length"
 # Longest completions, in tokens: the recipe's own, 64, and 64 of which none is left out.
@@ -102,10 +103,11 @@ def _to_the_last_token(engine: Any, tokens: int) -> None:
 def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     """Median seconds of this project's steps, their phases, and the floor of the work they did."""
     from core.worker.benches.floor import measure_floor
-    from core.worker.loading import Progress, load_policy
-    from core.worker.training.data import choose_examples
-    from core.worker.training.exactness import try_packing
-    from core.worker.training.trainer import PolicyTrainer
+    from core.worker.checks.packing_exact import try_packing
+    from core.worker.loading.load import load_policy
+    from core.worker.loading.progress import Progress
+    from core.worker.objectives.trl_grpo import PolicyTrainer
+    from core.worker.rollouts.examples import choose_examples
 
     floor = measure_floor()
     loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
@@ -153,11 +155,11 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     from trl import GRPOConfig, GRPOTrainer
 
     from core.catalogue import load_catalogue
-    from core.models import locate
-    from core.worker.compute import compute_dtype
+    from core.models.locate import locate
+    from core.worker.dtype import compute_dtype
     from core.worker.loading.weights import fetch_folder, load_tokenizer
-    from core.worker.training.data import as_dataset, choose_examples
-    from core.worker.training.scoring import ScoreSheet
+    from core.worker.rollouts.examples import as_dataset, choose_examples
+    from core.worker.rollouts.score import ScoreSheet
 
     folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
     dtype = compute_dtype(torch.device("cpu")) if best else torch.float32

@@ -19,7 +19,7 @@ def attach_engine(
     if config.fast_inference == "off":
         return TransformersEngine(tokenizer, f"fast_inference is off, so {SLOW}. Set it to auto to attach vLLM.")
     try:
-        from core.worker.engines.vllm import VllmEngine, serves_cpu
+        from core.worker.engines.vllm.engine import VllmEngine, serves_cpu
     except ImportError as error:
         if config.fast_inference == "on":
             raise RunError("engine-missing", f"vLLM cannot be imported ({error}).", INSTALL) from error

@@ -14,7 +14,7 @@ from transformers import (
 )
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from core.worker.compute import autocast
+from core.worker.dtype import autocast
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from core.catalogue import BuiltinSource
 from core.errors import RunError
-from core.worker.saving import sha256
+from core.worker.checkpoints.files import sha256
 
 MANIFEST = "grouper-manifest.json"
 # The GGUF file numbers its special tokens but names the wrong one as the end of a turn; the model's own

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from core.config import RunConfig
-from core.runs import LoadPhase
+from core.records.run import LoadPhase
 
 # Seconds of the first run of a model, before anything was measured: (fixed, a GB of 16-bit weights), from two CPU
 # cores with a 135M model; a slower disk shows in the second run's estimate.

@@ -9,13 +9,14 @@ from transformers import PreTrainedTokenizerBase
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig
-from core.models import check_weights, locate
+from core.models.locate import check_weights, locate
 from core.settings import Settings
-from core.worker.engines import InferenceEngine, attach_engine
+from core.worker.engines.attach import attach_engine
+from core.worker.engines.engine import InferenceEngine
 from core.worker.loading.progress import Progress
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import attach_adapter, fetch_folder, load_base, load_tokenizer
-from core.worker.training.forward import settle_kernels
+from core.worker.update.logprobs import settle_kernels
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from core.runs import LoadPhase
+from core.records.run import LoadPhase
 from core.units import duration, gib
 from core.worker.memory import held
 

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.errors import InvalidInput
-from core.worker.engines import InferenceEngine
+from core.worker.engines.engine import InferenceEngine
 
 REMEDY = "set share_weights to false"
 

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from core.config import RunConfig
 from core.errors import InvalidInput
-from core.models import ModelSource, fetch_hub_file
-from core.worker.compute import compute_dtype
+from core.models.locate import ModelSource, fetch_hub_file
+from core.worker.dtype import compute_dtype
 from core.worker.loading.builtin import prepare_builtin
 
 # Weights as safetensors only; nothing that could run code when it is opened.

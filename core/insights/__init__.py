@@ -1,0 +1,4 @@
+"""What figures and completions say: reward hacking, rewards replayed, known failures.
+
+Pure functions over records; facts come from data/.
+"""

@@ -1,0 +1,56 @@
+"""What is known to go wrong, from data/known_failures.toml: one source for failed runs, advisories and the doctor."""
+
+import functools
+import re
+import tomllib
+from dataclasses import dataclass
+
+from core.settings import DATA
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that goes wrong: how it shows in an error's text, why it happens, what to do."""
+
+    kind: str
+    title: str
+    cause: str
+    general: str
+    remedy: str = ""
+    signs: tuple[re.Pattern[str], ...] = ()
+    phases: tuple[str, ...] = ()
+    classic: bool = False
+
+    def advise(self, **found: object) -> str:
+        """The remedy with what was measured in its place; the general one where nothing was."""
+        return self.remedy.format(**found) if found and self.remedy else self.general
+
+
+@functools.cache
+def load_troubles() -> tuple[Trouble, ...]:
+    """Every trouble, in the order in which signs are tried."""
+    rows = tomllib.loads((DATA / "known_failures.toml").read_text(encoding="utf-8"))["trouble"]
+    return tuple(_trouble(row) for row in rows)
+
+
+def trouble(kind: str) -> Trouble:
+    """The trouble of this kind; KeyError when there is none, which is a mistake in the program."""
+    return {known.kind: known for known in load_troubles()}[kind]
+
+
+def recognise(text: str, phase: str = "") -> Trouble | None:
+    """The first trouble whose signs are in an error's text, when it happened in this phase of a run."""
+    for known in load_troubles():
+        if known.phases and phase not in known.phases:
+            continue
+        if any(sign.search(text) for sign in known.signs):
+            return known
+    return None
+
+
+def _trouble(row: dict[str, object]) -> Trouble:
+    signs, phases = row.pop("signs", []), row.pop("phases", [])
+    assert isinstance(signs, list)
+    assert isinstance(phases, list)
+    compiled = tuple(re.compile(sign, re.IGNORECASE) for sign in signs)
+    return Trouble(signs=compiled, phases=tuple(phases), **row)  # type: ignore[arg-type]

@@ -1,0 +1,4 @@
+"""Base models as files: where they are, what they say, their tokens.
+
+Loads no weights and imports no training library.
+"""

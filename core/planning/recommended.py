@@ -1,0 +1,114 @@
+"""Settings to start from on a device, each with its reason, and how an estimate is made."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from core import planner
+from core.catalogue import load_catalogue
+from core.config import RunConfig, make_config
+from core.planning.remedies import remedies
+from core.planning.run_plan import geometry_of, plan_setting, preview
+from core.settings import Settings
+from core.units import GIB, gib
+
+# The planner's words for what a config has under the same name.
+TAKEN = ("rank", "quantization", "group_size", "per_device_train_batch_size", "gpu_memory_utilization")
+EXAMPLE_MODEL, EXAMPLE_GPU, EXAMPLE_SHARE = "llama-2-7b", "rtx-4090", 0.5
+
+
+@dataclass(frozen=True)
+class BestSettings:
+    """Config fields to set for a device, and for each the reason. `fits` is False where nothing known fits."""
+
+    overrides: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    fits: bool
+
+
+def best_settings(settings: Settings, config: RunConfig) -> BestSettings:
+    """What this device can do best for the config's model and recipe. What belongs to the task is left as it is.
+
+    A run holds the base weights twice, the engine's and the trainer's, so that is what is planned for.
+    """
+    gpu = load_catalogue().gpu(config.gpu)
+    advised = planner.recommend(geometry_of(settings, config.model), gpu, share_weights=False)
+    found = {choice.field: (choice.value, choice.reason) for choice in advised.choices if choice.field in TAKEN}
+    found |= _made_here(config, advised, gpu.kind == "cpu")
+    values = {name: value for name, (value, _) in found.items()}
+    reasons = {name: reason for name, (_, reason) in found.items()}
+    tried = make_config({**config.model_dump(), "max_lora_rank": None, **values})
+    if preview(settings, tried).fits:
+        return BestSettings(values, reasons, True)
+    for remedy in remedies(settings, tried):
+        changed = {name: f"without it the plan does not fit: {remedy.sentence}" for name in remedy.overrides}
+        return BestSettings({**values, **remedy.overrides}, {**reasons, **changed}, True)
+    return BestSettings(values, reasons, False)
+
+
+@functools.cache
+def fitting_models(gpu: str) -> Mapping[str, str]:
+    """Alias -> whether this device can train it with the settings that need least: "fits", "fits in 4 bits" or
+    "does not fit". Plans every model of the catalogue once for a device. Raises NotFound for an unknown one.
+    """
+    profile = load_catalogue().gpu(gpu)
+    found: dict[str, str] = {}
+    for model in load_catalogue().models:
+        shape = planner.geometry_from_config(dict(model.geometry), model.alias)
+        advised = planner.recommend(shape, profile, share_weights=False)
+        fits = "fits" if advised.setting.quantization == "none" else "fits in 4 bits"
+        found[model.alias] = fits if advised.plan.fits else "does not fit"
+    return found
+
+
+def _made_here(config: RunConfig, advised: planner.Recommendation, on_cpu: bool) -> dict[str, tuple[Any, str]]:
+    """Fields for which a run's config and the planner's setting are not the same thing."""
+    setting = advised.setting
+    recompute = (
+        "recomputing activations makes room"
+        if setting.gradient_checkpointing
+        else "activations fit, so steps run faster"
+    )
+    found: dict[str, tuple[Any, str]] = {
+        "prompts_per_step": (setting.prompts_per_step, "enough different prompts for a steady gradient"),
+        "gradient_checkpointing": (setting.gradient_checkpointing, recompute),
+    }
+    longest = setting.completion_tokens
+    if longest < config.completion_tokens:
+        found["completion_tokens"] = (longest, "longer completions do not fit this device")
+    else:
+        found["completion_tokens"] = (config.completion_tokens, f"what the task wants; up to {longest:,} would fit")
+    if on_cpu:
+        size = max(1, ceil(advised.plan.kv_cache.bytes / GIB))
+        found["kv_cache_gib"] = (size, "holds every completion of a step at full length")
+    return found
+
+
+def worked_example(settings: Settings) -> tuple[str, ...]:
+    """The estimate that is often quoted for a 7B model in four bits on 24 GB, held against the planner line by line:
+    weights 3.5 GB, training 8 GB, engine 12 GB at a share of 0.5.
+    """
+    quantized = {"quantization": "nf4", "gpu_memory_utilization": EXAMPLE_SHARE, "prompts_per_step": 1, "rank": 64}
+    four_bit = {**quantized, "engine_dtype": "nf4", "share_weights": True}
+    separate = {**quantized, "engine_dtype": "bf16", "adapter_sync": "merged", "packed": True}
+    shared, twice = (
+        plan_setting(settings, EXAMPLE_MODEL, EXAMPLE_GPU, planner.Setting(**values))  # type: ignore[arg-type]
+        for values in (four_bit, separate)
+    )
+    large = plan_setting(settings, "qwen2.5-7b", EXAMPLE_GPU, planner.Setting(**four_bit))  # type: ignore[arg-type]
+    update = {line.name: line.bytes for line in shared.phases[-1].lines}
+    training = sum(update[name] for name in ("base weights", "adapter", "gradients", "optimizer states", "activations"))
+    engine = round(EXAMPLE_SHARE * shared.capacity_bytes)
+    weights_twice = next(line.bytes for line in twice.phases[0].lines if line.name == "engine weights")
+    large_weights = next(line.bytes for line in large.phases[0].lines if line.name == "base weights")
+    return (
+        f"Weights 3.5 GB: right for a vocabulary of 32,000 tokens ({gib(update['base weights'])} with the scales); "
+        f"Qwen2.5 7B takes {gib(large_weights)}, because embeddings stay in 16 bits.",
+        "Training 8 GB: about right at rank 64. Weights, adapter, gradients, AdamW states and activations of one "
+        f"group come to {gib(training)}.",
+        f"Engine 12 GB at 0.5: right as a share ({gib(engine)} of {gib(shared.capacity_bytes)}), but the engine's own "
+        f"weights are inside it. With four-bit weights shared by trainer and engine {gib(shared.kv_cache.bytes)} are "
+        f"left for the KV cache; a 16-bit engine needs {gib(weights_twice)} for its weights, and nothing is left.",
+    )

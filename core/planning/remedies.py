@@ -1,0 +1,119 @@
+"""What to change in a config whose plan does not fit, in the config's own fields."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core import planner
+from core.catalogue import load_catalogue
+from core.config import RunConfig, make_config
+from core.errors import InvalidInput
+from core.planning.run_plan import as_trained, geometry_of, preview, setting_of
+from core.records.run import Run
+from core.settings import Settings
+from core.units import GIB, gib
+
+# The planner knows more levers than a run has; these are the ones a user can pull.
+LEVERS = (
+    "gradient_checkpointing",
+    "gpu_memory_utilization",
+    "kv_cache_bytes",
+    "per_device_train_batch_size",
+    "optim",
+    "rank",
+    "quantization",
+    "completion_tokens",
+    "group_size",
+    "fast_inference",
+)
+
+
+# A run that memory ended needed more than its plan said; by how much nobody can tell afterwards.
+SHORT_BY, MOST_WAYS = 0.1, 3
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Config fields to set so that the run fits, and the sentence that says so."""
+
+    overrides: Mapping[str, Any]
+    sentence: str
+
+
+def remedies(settings: Settings, config: RunConfig) -> tuple[Remedy, ...]:
+    """The smallest changes that make this config fit, each with its new peak; empty when nothing helps."""
+    geometry, gpu = geometry_of(settings, config.model), load_catalogue().gpu(config.gpu)
+    changes = planner.advice(geometry, gpu, as_trained(geometry, setting_of(config)), LEVERS)
+    return tuple(_remedy(change) for change in changes)
+
+
+def ways_out(settings: Settings, run: Run) -> tuple[Remedy, ...]:
+    """Changes for a run that memory ended although its plan fitted: single ones that need a tenth less, mild first."""
+    found: list[Remedy] = []
+    try:
+        before = preview(settings, run.config).peak_bytes
+        for overrides in _smaller(run.config):
+            changed = make_config({**run.config.model_dump(), **overrides})
+            peak = preview(settings, changed).peak_bytes
+            if peak <= before * (1 - SHORT_BY):
+                sentence = f"{_said(overrides)}: the peak becomes {gib(peak)} instead of {gib(before)}"
+                found.append(Remedy(overrides, sentence))
+    except InvalidInput:  # the model's folder may be gone
+        return ()
+    return tuple(found[:MOST_WAYS])
+
+
+def _smaller(config: RunConfig) -> Iterator[dict[str, Any]]:
+    """Single changes that need less memory, the most harmless first."""
+    on_cpu, group = load_catalogue().gpu(config.gpu).kind == "cpu", config.group_size
+    if not config.gradient_checkpointing:
+        yield {"gradient_checkpointing": True}
+    if config.micro_batch > group:
+        sizes = [size for size in range(group, config.micro_batch, group) if config.batch_size % size == 0]
+        yield from ({"per_device_train_batch_size": size} for size in reversed(sizes))
+    if on_cpu and config.kv_cache_gib > 1:
+        yield {"kv_cache_gib": config.kv_cache_gib // 2}
+    if not on_cpu and config.gpu_memory_utilization > 0.2:
+        yield {"gpu_memory_utilization": round(config.gpu_memory_utilization - 0.1, 2)}
+    if not on_cpu and config.optim != "adamw_8bit":
+        yield {"optim": "adamw_8bit"}
+    if config.quantization == "none":
+        yield {"quantization": "nf4"}
+    yield {"completion_tokens": max(1, config.completion_tokens // 2)}
+
+
+def refuse_unless_fits(settings: Settings, config: RunConfig) -> None:
+    """Raises InvalidInput with the numbers and the nearest remedy when the plan does not fit."""
+    planned = preview(settings, config)
+    if planned.fits:
+        return
+    found = remedies(settings, config)
+    helps = found[0].sentence if found else "choose a smaller model or a GPU with more memory"
+    problem = f"where this run is planned not to fit ({planned.sentence.rstrip('.')})"
+    raise InvalidInput("gpu", config.gpu, problem, f"{helps}; or launch anyway with insist")
+
+
+def _remedy(change: planner.Change) -> Remedy:
+    overrides = dict(_in_config(name, value) for name, value in change.fields if name != "max_lora_rank")
+    peak = f"{gib(change.peak_bytes)} of {gib(change.capacity_bytes)}"
+    return Remedy(overrides, f"{_said(overrides)}: the peak becomes {peak}")
+
+
+def _said(overrides: Mapping[str, Any]) -> str:
+    """ "set rank to 32 and optim to adamw_8bit"."""
+    parts = [
+        f"{name} to {str(value).lower() if isinstance(value, bool) else value}" for name, value in overrides.items()
+    ]
+    return "set " + " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _word(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _in_config(name: str, value: Any) -> tuple[str, Any]:
+    if name == "kv_cache_bytes":
+        return "kv_cache_gib", max(1, value // GIB)
+    if name == "fast_inference":
+        return name, "off"
+    return name, value

@@ -1,0 +1,1 @@
+"""Groups and completions: recorded in one transaction a step, put together again, commented, compared, scanned anew."""

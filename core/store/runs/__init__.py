@@ -1,0 +1,4 @@
+"""Runs: their rows, their moves, lists of them, their steps, and what people add.
+
+Knows nothing of completions' contents.
+"""

@@ -1,0 +1,1 @@
+"""How the adapter reaches vLLM: merged into its weights, or in an adapter slot beside them."""

@@ -1,0 +1,74 @@
+"""Waiting for what passes by itself: a locked database, a full disk. What was sampled is kept in memory meanwhile."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from core.errors import StoreBusy
+from core.insights.known_failures import recognise
+from core.store import Database
+from core.store.runs import lifecycle
+from core.units import duration
+from core.worker.heartbeat import Pulse
+
+RETRY_S, LONGEST_S = 2.0, 3600.0
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class PatientStore:
+    """Writes for a run that would rather wait than fail. Where it had to wait, an event says for how long and why."""
+
+    def __init__(self, database: Database, run_id: str, pulse: Pulse) -> None:
+        self._database, self._run_id, self._pulse = database, run_id, pulse
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        """`work(connection)` in one transaction, tried again until it is committed.
+
+        Raises StoreBusy when that takes longer than an hour.
+        """
+
+        def attempt() -> T:
+            with self._database.writing() as connection:
+                return work(connection)
+
+        return self.until_done(attempt)
+
+    def until_done(self, attempt: Callable[[], T]) -> T:
+        """The outcome of `attempt()`, which may be called again as long as the disk is full or the database locked."""
+        began, why, phase = time.monotonic(), "", self._pulse.doing
+        while True:
+            try:
+                found = attempt()
+                break
+            except Exception as error:
+                waited = time.monotonic() - began
+                if not _passes(error) or waited > LONGEST_S:
+                    raise
+                why = str(error).splitlines()[0] if str(error) else type(error).__name__
+                log.warning("Waiting since %s: %s", duration(waited), why)
+                self._pulse.phase("waiting for the disk or the database")
+                time.sleep(RETRY_S)
+        if why:
+            self._pulse.phase(phase)
+            self._tell(f"Waited {duration(time.monotonic() - began)} and went on: {why}")
+        return found
+
+    def _tell(self, message: str) -> None:
+        log.warning(message)
+        try:
+            with self._database.writing() as connection:
+                lifecycle.add_event(connection, self._run_id, "warning", message, "worker")
+        except StoreBusy:  # the log has it
+            return
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, StoreBusy):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    known = recognise(str(error))
+    return known is not None and known.kind == "disk-full"

@@ -1,0 +1,1 @@
+"""The policy's forward pass over sampled groups: packed, attended to, scored. Needs torch alone."""

@@ -1,0 +1,1 @@
+"""What the web server sends besides Gradio's own: a page's first content, assets, exports."""
