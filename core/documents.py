@@ -8,6 +8,7 @@ from typing import Any
 
 from core.config import RunConfig
 from core.errors import InvalidInput
+from core.planner import MemoryPlan, advice_for
 from core.records.run import Event, Run, Summary
 from core.records.step import Step
 from core.tasks.registry import compose
@@ -93,6 +94,11 @@ def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
         }
         for step in steps
     ]
+
+
+def plan_json(planned: MemoryPlan) -> dict[str, Any]:
+    """A plan with what to change where it does not fit."""
+    return {**planned.to_json(), "advice": list(advice_for(planned))}
 
 
 def command_line(config: RunConfig, name: str = "", insist: bool = False) -> str:

@@ -15,7 +15,7 @@ from tests_support import a_step
 from core.config import RunConfig, make_config
 from core.insights.reward_hacking import KINDS
 from core.processes import Process
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.records.rollout import RewardScore
 from core.records.run import Checkpoint, Failure, LoadPhase, PlannedMemory, SyncChoice
 from core.records.status import RunStatus
@@ -27,7 +27,7 @@ from core.store.rollouts.evaluation import record_answers
 from core.store.rollouts.record import record_checkpoint, record_load_phase, record_step
 from core.store.runs import lifecycle
 from core.store.schema import metadata
-from core.store.token_codec import pack_floats, pack_ids
+from core.store.token_codec import encode_floats, encode_ids
 
 PAGE = (PROJECT / "docs" / "storage.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -96,11 +96,11 @@ def test_keys_of_json_columns_are_those_that_are_stored(column: str, kind: type)
 
 
 @pytest.mark.parametrize(("kind", "packed", "items"), [
-    ("ids", pack_ids([5, 6, 7]), (5, 6, 7)),
-    ("ids", pack_ids([5, 70000]), (5, 70000)),
-    ("ids", pack_ids([]), ()),
+    ("ids", encode_ids([5, 6, 7]), (5, 6, 7)),
+    ("ids", encode_ids([5, 70000]), (5, 70000)),
+    ("ids", encode_ids([]), ()),
     ("ids", b"\x05\0\0\0\x06\0\0\0", (5, 6)),
-    ("floats", pack_floats([-0.5, -8.0]), (-0.5, -8.0)),
+    ("floats", encode_floats([-0.5, -8.0]), (-0.5, -8.0)),
 ])  # fmt: skip
 def test_packed_arrays_are_read_by_the_pages_own_code(kind: str, packed: bytes, items: tuple[float, ...]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -135,12 +135,12 @@ def run_id(database: Database) -> str:
         lifecycle.claim(connection, run.id, Process(1, 2.0, "here"))
         record_load_phase(connection, run.id, LoadPhase("read weights", 1.5, 7))
         lifecycle.choose_sync(connection, run.id, SyncChoice("merged"))
-        lifecycle.note(connection, run.id, packed=True)
+        lifecycle.add_facts(connection, run.id, packed=True)
         lifecycle.move(connection, run.id, RunStatus.RUNNING, who="worker")
         for number, prompt, reward in ((1, "What is 6+3?", 0.0), (2, "What is 2+2?", 1.0), (3, "What is 6+3?", 0.2)):
             record_step(connection, run.id, step_of(number, prompt, reward))
         reply = Reply(0, "4", "stop", 1, 1.0, (RewardScore("correctness", 1.0),))
-        record_answers(connection, run.id, [Question(0, "What is 2+2?", {"answer": 4}, (reply,))])
+        record_answers(connection, run.id, [EvaluationPrompt(0, "What is 2+2?", {"answer": 4}, (reply,))])
         record_checkpoint(connection, run.id, Checkpoint(3, "step-000003", "hash", 0.2, 9.0), forget=())
         feedback.flag(connection, 1, True)
         feedback.set_tags(connection, 1, ["odd"])

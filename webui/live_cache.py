@@ -28,7 +28,7 @@ MOST_HISTORIES, MOST_PANELS, MOST_ARRIVING = 24, 64, 500
 SILENT_S = 20.0  # a heartbeat comes every second; without one the worker hangs, or waits for the database
 
 
-class Shared:
+class LiveCache:
     """Built once a process. Safe to use from any thread."""
 
     def __init__(self, database: Database, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from core.catalogue import Catalogue, load_catalogue
 from core.jobs.supervisor import Supervisor
 from core.settings import Settings
 from core.store import Database, open_database
-from webui.live_cache import Shared
+from webui.live_cache import LiveCache
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Services:
     database: Database
     catalogue: Catalogue
     supervisor: Supervisor
-    shared: Shared
+    shared: LiveCache
 
     @property
     def read_only(self) -> bool:
@@ -31,4 +31,4 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     database = open_database(settings.database_url)
-    return Services(settings, database, load_catalogue(), Supervisor(database, settings), Shared(database, settings))
+    return Services(settings, database, load_catalogue(), Supervisor(database, settings), LiveCache(database, settings))

@@ -25,12 +25,12 @@ def bench_plan(settings: Settings) -> dict[str, Any]:
     JSON: {plans, plan_ms: {median, p95, max}, previews, preview_ms: {median, p95, max}}
     """
     catalogue = load_catalogue()
-    setting = planner.Setting()
+    workload = planner.Workload()
     shapes = [planner.geometry_from_config(dict(model.geometry), model.alias) for model in catalogue.models]
     plans = [
-        _milliseconds(partial(planner.plan, shape, gpu, setting))
+        _milliseconds(partial(planner.plan, shape, gpu, workload))
         for shape, gpu in itertools.product(shapes, catalogue.gpus)
-        if shape.max_position_embeddings >= setting.sequence_tokens
+        if shape.max_position_embeddings >= workload.sequence_tokens
     ]
     previews = [
         _milliseconds(partial(_preview, settings, model.alias, gpu.id))

@@ -11,8 +11,7 @@ from core.config.run_config import parse_assignments
 from core.errors import InvalidInput
 from core.installation import detected_gpu
 from core.jobs import submission
-from core.jobs.resume import differences
-from core.jobs.resume import resume as resume_run
+from core.jobs.resume import differences, resume_run
 from core.store.runs import queries
 from core.tasks.registry import compose
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from core import documents
 from core.cli import render
 from core.cli.options import Json, chosen
 from core.cli.output import show_result
 from core.config.run_config import parse_assignments
 from core.errors import InvalidInput
 from core.installation import detected_gpu
-from core.planning.run_plan import check_measurements, make_setting, plan_setting, workers_way
+from core.planning.run_plan import check_measurements, make_workload, plan_workload, workers_way
 from core.settings import load_settings
 
 
@@ -46,6 +47,6 @@ def plan(
         "completion_tokens": completion_tokens,
     }
     gpu = gpu or detected_gpu().id
-    setting = make_setting({**workers_way(gpu), **parse_assignments(assignments), **chosen(given)})
-    planned = plan_setting(load_settings(), model, gpu, setting)
-    show_result(as_json, planned.to_json(), render.plan_text(planned))
+    workload = make_workload({**workers_way(gpu), **parse_assignments(assignments), **chosen(given)})
+    planned = plan_workload(load_settings(), model, gpu, workload)
+    show_result(as_json, documents.plan_json(planned), render.plan_text(planned))

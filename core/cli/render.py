@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.documents import Brief
-from core.planner import Plan
+from core.planner import MemoryPlan, advice_for
 from core.records.rollout import Completion
 from core.records.run import Event, Run, Summary
 from core.records.step import Step
@@ -64,7 +64,7 @@ def completion_text(completion: Completion) -> str:
     return f"{head}\n{_printable(completion.text)}"
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: MemoryPlan) -> str:
     """The plan as a table: the verdict, one block a phase, the advice last."""
     lines = [f"{plan.model} ({parameters(plan.geometry.parameters)}) on {plan.gpu.name}", plan.sentence + "."]
     for phase in plan.phases:
@@ -75,7 +75,7 @@ def plan_text(plan: Plan) -> str:
         f"KV cache: {cache.blocks:,} blocks of {cache.block_tokens} tokens, {thin(cache.tokens)} tokens, "
         f"{plural(cache.full_length_sequences, 'full-length sequence')} at once"
     )
-    return "\n".join([*lines, *plan.advice])
+    return "\n".join([*lines, *advice_for(plan)])
 
 
 def check_text(found: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from core.settings import DATA
 
 
 @dataclass(frozen=True)
-class Trouble:
+class KnownFailure:
     """One thing that goes wrong: how it shows in an error's text, why it happens, what to do."""
 
     kind: str
@@ -27,20 +27,20 @@ class Trouble:
 
 
 @functools.cache
-def load_troubles() -> tuple[Trouble, ...]:
-    """Every trouble, in the order in which signs are tried."""
-    rows = tomllib.loads((DATA / "known_failures.toml").read_text(encoding="utf-8"))["trouble"]
-    return tuple(_trouble(row) for row in rows)
+def load_known_failures() -> tuple[KnownFailure, ...]:
+    """Every failure, in the order in which signs are tried."""
+    rows = tomllib.loads((DATA / "known_failures.toml").read_text(encoding="utf-8"))["known_failure"]
+    return tuple(_known_failure(row) for row in rows)
 
 
-def trouble(kind: str) -> Trouble:
-    """The trouble of this kind; KeyError when there is none, which is a mistake in the program."""
-    return {known.kind: known for known in load_troubles()}[kind]
+def known_failure(kind: str) -> KnownFailure:
+    """The failure of this kind; KeyError when there is none, which is a mistake in the program."""
+    return {known.kind: known for known in load_known_failures()}[kind]
 
 
-def recognise(text: str, phase: str = "") -> Trouble | None:
-    """The first trouble whose signs are in an error's text, when it happened in this phase of a run."""
-    for known in load_troubles():
+def recognise(text: str, phase: str = "") -> KnownFailure | None:
+    """The first failure whose signs are in an error's text, when it happened in this phase of a run."""
+    for known in load_known_failures():
         if known.phases and phase not in known.phases:
             continue
         if any(sign.search(text) for sign in known.signs):
@@ -48,9 +48,9 @@ def recognise(text: str, phase: str = "") -> Trouble | None:
     return None
 
 
-def _trouble(row: dict[str, object]) -> Trouble:
+def _known_failure(row: dict[str, object]) -> KnownFailure:
     signs, phases = row.pop("signs", []), row.pop("phases", [])
     assert isinstance(signs, list)
     assert isinstance(phases, list)
     compiled = tuple(re.compile(sign, re.IGNORECASE) for sign in signs)
-    return Trouble(signs=compiled, phases=tuple(phases), **row)  # type: ignore[arg-type]
+    return KnownFailure(signs=compiled, phases=tuple(phases), **row)  # type: ignore[arg-type]

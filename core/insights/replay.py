@@ -25,7 +25,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class Reweighting:
     """What to weigh by. `functions` names those of FUNCTIONS that score anew; the others' stored scores count."""
 
     weights: Mapping[str, float]
@@ -55,7 +55,7 @@ class Replayed:
     turns: tuple[Turn, ...]
 
 
-def make_plan(config: RunConfig, weights: Mapping[str, float], functions: Mapping[str, str]) -> Plan:
+def make_reweighting(config: RunConfig, weights: Mapping[str, float], functions: Mapping[str, str]) -> Reweighting:
     """The run's own weights with these changes. Raises InvalidInput for what does not exist or cannot be."""
     own = get_recipe(config.recipe).weights({**config.reward_weights, **weights})
     for name, weight in own.items():
@@ -66,13 +66,13 @@ def make_plan(config: RunConfig, weights: Mapping[str, float], functions: Mappin
             raise InvalidInput("function", name, "which the run does not have", f"use {', '.join(own)}")
         if function not in FUNCTIONS:
             raise InvalidInput("function", function, "which does not exist", f"choose one of {', '.join(FUNCTIONS)}")
-    return Plan(own, dict(functions))
+    return Reweighting(own, dict(functions))
 
 
-def replay_step(number: int, groups: Sequence[Group], plan: Plan, config: RunConfig) -> Replayed:
+def replay_step(number: int, groups: Sequence[Group], reweighting: Reweighting, config: RunConfig) -> Replayed:
     """A step weighed anew, its groups in the order they were sampled in."""
-    scored = [[_score(one, group.fields, plan) for one in group.completions] for group in groups]
-    earned = [[weighted(scores, plan.weights) for scores, _ in group] for group in scored]
+    scored = [[_score(one, group.fields, reweighting) for one in group.completions] for group in groups]
+    earned = [[weighted(scores, reweighting.weights) for scores, _ in group] for group in scored]
     gained = advantages(earned, config.scale_rewards)
     turns = [
         Turn(one, earned[place][row], gained[place][row], scored[place][row][1])
@@ -106,11 +106,11 @@ def scored_text(text: str) -> str:
     return SPECIAL.sub("", text)
 
 
-def _score(one: Completion, fields: Mapping[str, Any], plan: Plan) -> tuple[dict[str, float | None], str]:
+def _score(one: Completion, fields: Mapping[str, Any], reweighting: Reweighting) -> tuple[dict[str, float | None], str]:
     """(score by function, what went wrong with the functions tried)."""
-    scores = {score.function: score.value for score in one.scores if score.function in plan.weights}
+    scores = {score.function: score.value for score in one.scores if score.function in reweighting.weights}
     errors = []
-    for name, function in plan.functions.items():
+    for name, function in reweighting.functions.items():
         try:
             value = FUNCTIONS[function](scored_text(one.text), fields)
         except Exception as error:  # as in training: a reward that raises leaves the completion unscored

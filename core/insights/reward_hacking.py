@@ -39,7 +39,7 @@ class Finding:
     detail: str
 
 
-def look(step: Step, earlier: Sequence[Mapping[str, float]] = ()) -> list[Finding]:
+def scan_step(step: Step, earlier: Sequence[Mapping[str, float]] = ()) -> list[Finding]:
     """Everything found in a step. `earlier` are the mean scores by function of the steps before it, oldest first."""
     rewards = [one.reward for group in step.groups for one in group.completions if one.reward is not None]
     if not rewards:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal
 import psutil
 
 from core.errors import GrouperError
-from core.insights.known_failures import load_troubles, recognise, trouble
+from core.insights.known_failures import known_failure, load_known_failures, recognise
 from core.installation import detected_gpu, stack_report
 from core.jobs.submission import tail
 from core.settings import PROJECT, Settings, worker_environment
@@ -78,7 +78,7 @@ def report(settings: Settings, checks: list[Check]) -> dict[str, Any]:
         "versions": versions(settings),
         "known_failures": [
             {"kind": known.kind, "title": known.title, "cause": known.cause, "remedy": known.general}
-            for known in sorted(load_troubles(), key=lambda known: not known.classic)
+            for known in sorted(load_known_failures(), key=lambda known: not known.classic)
         ],
     }
 
@@ -110,9 +110,9 @@ def _stack(settings: Settings) -> Check:
     stack = stack_report()
     names = ", ".join(f"{name} {version}" for name, version in stack.versions.items())
     if not stack.can_train:
-        return Check("installation", "failed", stack.sentence, trouble("engine-missing").general)
+        return Check("installation", "failed", stack.sentence, known_failure("engine-missing").general)
     if stack.sentence:
-        return Check("installation", "warning", stack.sentence, trouble("slow-generation").general)
+        return Check("installation", "warning", stack.sentence, known_failure("slow-generation").general)
     return Check("installation", "ok", f"Installed: {names}.")
 
 
@@ -121,7 +121,7 @@ def _device(settings: Settings) -> Check:
     if here.kind == "cpu":
         cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process(), "cpu_affinity") else os.cpu_count()
         if "vllm" in stack.versions:
-            remedy = trouble("driver-missing").general
+            remedy = known_failure("driver-missing").general
             return Check("device", "warning", "vLLM for GPUs is installed, and there is no GPU with a driver.", remedy)
         kind = "" if here.bf16 else ", in fp32 because it has no instructions for bf16 products"
         return Check("device", "ok", f"No NVIDIA GPU; runs use the CPU with {plural(cores or 1, 'core')}{kind}.")
@@ -146,7 +146,7 @@ def _disk(settings: Settings) -> Check:
     if not os.access(folder, os.W_OK):
         return Check("disk", "failed", f"{folder} cannot be written.", "Set GROUPER_HOME to a folder of your own.")
     if free < LOW_DISK:
-        return Check("disk", "warning", message, trouble("disk-full").general)
+        return Check("disk", "warning", message, known_failure("disk-full").general)
     return Check("disk", "ok", message)
 
 
@@ -220,7 +220,7 @@ def _followed(program: "subprocess.Popen[bytes]", log: Callable[[], str], deadli
 def _broken(name: str, program: "subprocess.Popen[bytes]", log: str) -> Check:
     _end(program)
     code = program.returncode
-    known = trouble("killed") if code == -signal.SIGKILL else recognise(log)
+    known = known_failure("killed") if code == -signal.SIGKILL else recognise(log)
     how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     last = next((line for line in reversed(log.splitlines()) if line.strip()), "it wrote nothing")
     message = f"The program that tried it {how}: {last.strip()[:300]}"

@@ -10,7 +10,7 @@ from statistics import fmean, pstdev
 from core import planner
 from core.catalogue import load_catalogue
 from core.errors import GrouperError
-from core.insights.known_failures import trouble
+from core.insights.known_failures import known_failure
 from core.planning.run_plan import preview
 from core.records.run import Run
 from core.records.step import Step
@@ -149,7 +149,7 @@ def _waiting(figures: Figures) -> Advisory | None:
     return _advisory("kv-cache-too-small", evidence, **_larger_cache(run, planned, max(needs) / room))
 
 
-def _larger_cache(run: Run, planned: planner.Plan, times: float) -> dict[str, object]:
+def _larger_cache(run: Run, planned: planner.MemoryPlan, times: float) -> dict[str, object]:
     """The knob, and the value at which the cache is `times` as large."""
     config, cache = run.config, planned.kv_cache.bytes
     if load_catalogue().gpu(config.gpu).kind == "cpu":
@@ -171,7 +171,7 @@ def _slow(figures: Figures) -> Advisory | None:
 
 
 def _advisory(kind: str, evidence: str, **found: object) -> Advisory:
-    known = trouble(kind)
+    known = known_failure(kind)
     return Advisory(kind, known.title, evidence, known.cause, known.advise(**found))
 
 

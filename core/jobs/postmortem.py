@@ -5,12 +5,12 @@ import signal
 import time
 from dataclasses import asdict
 
-from core.insights.known_failures import trouble
+from core.insights.known_failures import known_failure
 from core.processes import boot_id
 from core.records.run import Failure, Run
 
 
-def why_it_ended(run: Run, exit_code: int | None, oom_kills: int, saved: int) -> Failure:
+def diagnose_exit(run: Run, exit_code: int | None, oom_kills: int, saved: int) -> Failure:
     """The failure of a run whose worker is gone without a word.
 
     exit_code  as the system told it to who started the worker; None when somebody else did
@@ -25,11 +25,11 @@ def why_it_ended(run: Run, exit_code: int | None, oom_kills: int, saved: int) ->
     if run.process.boot_id != boot_id():
         kind, message = "power-lost", f"The machine restarted{where}; the worker ended with it."
     elif before is not None and oom_kills > before:
-        known = trouble("killed")
+        known = known_failure("killed")
         kind, message, remedy = "out-of-memory-host", f"The system ended {who} for memory{where}.", known.general
     elif exit_code == -signal.SIGKILL:
         kind, message = "killed", f"{who} was killed{where}, by somebody or by the system."
-        remedy = trouble("killed").general
+        remedy = known_failure("killed").general
     resume = f"Resume goes on from the checkpoint of step {saved}." if saved else "Resume starts over."
     details = {"process": asdict(run.process), "exit_code": exit_code, "noticed_at": time.time()}
     advice = f"{remedy} {resume}" if remedy else f"See the last lines of its log. {resume}"

@@ -16,7 +16,7 @@ from core.units import GIB, gib
 DISK_RESERVE = GIB // 2
 
 
-def check(settings: Settings, config: RunConfig) -> ModelSource:
+def check_run(settings: Settings, config: RunConfig) -> ModelSource:
     """Raises InvalidInput for the first thing that would make this run fail here; returns where its model is."""
     catalogue = load_catalogue()
     get_recipe(config.recipe).weights(config.reward_weights)

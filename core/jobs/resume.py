@@ -6,7 +6,7 @@ from pathlib import Path
 from core.config import RunConfig, make_config
 from core.errors import InvalidInput
 from core.installation import FINGERPRINTED, stack_report
-from core.jobs.preflight import check
+from core.jobs.preflight import check_run
 from core.jobs.supervisor import tick
 from core.records.run import Run
 from core.records.status import RunStatus
@@ -15,7 +15,7 @@ from core.store import Database
 from core.store.runs import lifecycle, queries
 
 
-def resume(database: Database, settings: Settings, run_id: str, who: str, steps: int | None = None) -> Run:
+def resume_run(database: Database, settings: Settings, run_id: str, who: str, steps: int | None = None) -> Run:
     """Queues a new attempt of the run and starts its worker if the device is free.
 
     steps  how many the run shall have in all; None: as many as it has
@@ -25,7 +25,7 @@ def resume(database: Database, settings: Settings, run_id: str, who: str, steps:
         run = queries.get_run(connection, run_id)
     config = _config(run, steps)
     if not run.status.is_active:
-        check(settings, config)
+        check_run(settings, config)
     with database.writing() as connection:
         lifecycle.resume(connection, run_id, who, config)
     tick(database, settings)

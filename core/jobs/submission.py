@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig, make_config
-from core.jobs.preflight import check
+from core.jobs.preflight import check_run
 from core.jobs.queue import device_of, devices, suited, usable
 from core.jobs.supervisor import end_now, tick
 from core.planning.calibration import learn
 from core.planning.remedies import refuse_unless_fits
-from core.planning.run_plan import plan_setting, setting_of
+from core.planning.run_plan import plan_workload, workload_of
 from core.records.run import PlannedMemory, Run
 from core.records.status import RunStatus
 from core.settings import Settings
@@ -37,11 +37,11 @@ def submit(
     insist   launch although the memory plan does not fit
     Raises InvalidInput before anything is stored when the run cannot work here.
     """
-    check(settings, config)
+    check_run(settings, config)
     learn(database, settings)
     if not insist:
         refuse_unless_fits(settings, config)
-    planned = plan_setting(settings, config.model, config.gpu, setting_of(config))
+    planned = plan_workload(settings, config.model, config.gpu, workload_of(config))
     memory = PlannedMemory(planned.capacity_bytes, {phase.name: phase.total_bytes for phase in planned.phases})
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request, plan=memory)
@@ -57,7 +57,7 @@ def config_like(database: Database, run_id: str, changes: Mapping[str, Any]) -> 
     return make_config({**config.model_dump(), **changes})
 
 
-def standing(database: Database, settings: Settings, gpu: str, device: str = "auto") -> tuple[str, int]:
+def queue_position(database: Database, settings: Settings, gpu: str, device: str = "auto") -> tuple[str, int]:
     """What a run launched now for this GPU and device would wait for: the name of a run at work there, "" when a
     device is free, and how many runs wait for the same already.
     """

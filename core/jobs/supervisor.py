@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from core.errors import GrouperError
-from core.jobs.postmortem import why_it_ended
+from core.jobs.postmortem import diagnose_exit
 from core.jobs.queue import device_of, devices, next_start
 from core.planning.calibration import learn
 from core.processes import end, family, identify, is_alive, oom_counter, oom_kills
@@ -140,7 +140,7 @@ def _start_next(database: Database, settings: Settings) -> None:
         _children[child.pid] = child
         lifecycle.assign(connection, run.id, identify(child.pid))
         counter = oom_counter(child.pid)
-        lifecycle.note(connection, run.id, device=device, oom_counter=counter, oom_kills=oom_kills(counter))
+        lifecycle.add_facts(connection, run.id, device=device, oom_counter=counter, oom_kills=oom_kills(counter))
 
 
 def _spawn(settings: Settings, run_id: str, device: str) -> subprocess.Popen[bytes]:
@@ -173,6 +173,6 @@ def _bury(database: Database, seen: Run, limits: Limits) -> None:
         if run.process != seen.process or run.status.is_final:
             return
         saved = [checkpoint.step for checkpoint in queries.list_checkpoints(connection, run.id)]
-        failure = why_it_ended(run, code, oom_kills(run.facts.get("oom_counter", "")), max(saved, default=0))
+        failure = diagnose_exit(run, code, oom_kills(run.facts.get("oom_counter", "")), max(saved, default=0))
         to = RunStatus.FAILED if run.status is RunStatus.QUEUED else RunStatus.LOST
         lifecycle.move(connection, run.id, to, failure=failure, who="supervisor")

@@ -12,7 +12,7 @@ from core.planner import constants as c
 from core.planner.geometry import Geometry
 from core.planner.lines import Line
 from core.planner.weights import WIDTHS
-from core.planner.workload import Setting, pack_budget
+from core.planner.workload import Workload, pack_budget
 from core.units import MIB
 
 MEASURED = "measured on an H100 (core/planner/constants.py)"
@@ -51,20 +51,20 @@ class Batch:
         return nbytes * self.width // c.BF16
 
 
-def batch_of(geometry: Geometry, gpu: GpuProfile, setting: Setting, adapter_count: int) -> Batch:
-    """The largest batch that this setting makes."""
+def batch_of(geometry: Geometry, gpu: GpuProfile, workload: Workload, adapter_count: int) -> Batch:
+    """The largest batch that this workload makes."""
     on_cpu, width = gpu.kind == "cpu", WIDTHS[gpu.dtype]
-    fp32 = setting.adapter_dtype == "fp32" and width == c.BF16
+    fp32 = workload.adapter_dtype == "fp32" and width == c.BF16
     return Batch(
-        tokens=setting.batch_tokens,
-        worked_tokens=setting.pack_tokens(pack_budget(geometry.hidden_size, on_cpu)),
-        scored_tokens=setting.scored_tokens,
-        mask_columns=setting.row_tokens if setting.padded else 0,
-        recomputed=setting.gradient_checkpointing,
-        trains_mlp=setting.trains_mlp,
-        fp32_inputs=setting.fp32_inputs and fp32 and setting.quantization == "none",
+        tokens=workload.batch_tokens,
+        worked_tokens=workload.pack_tokens(pack_budget(geometry.hidden_size, on_cpu)),
+        scored_tokens=workload.scored_tokens,
+        mask_columns=workload.row_tokens if workload.padded else 0,
+        recomputed=workload.gradient_checkpointing,
+        trains_mlp=workload.trains_mlp,
+        fp32_inputs=workload.fp32_inputs and fp32 and workload.quantization == "none",
         autocast_copy=adapter_count * c.AUTOCAST_COPY if fp32 else 0,
-        head=setting.head,
+        head=workload.head,
         chunk_tokens=c.CPU_CHUNK_TOKENS if on_cpu else c.CHUNK_TOKENS,
         width=width,
     )

@@ -1,4 +1,4 @@
-"""What to change when a setting does not fit.
+"""What to change when a workload does not fit.
 
 Every lever below is pulled by itself, from the most harmless for the run to the least, and only as far as it takes to
 fit. Where fewer than three are enough by themselves, pairs and then triples are tried.
@@ -14,8 +14,8 @@ from core.catalogue import GpuProfile
 from core.errors import InvalidInput
 from core.planner.engine import non_kv_bytes, step_kv_bytes, visible_bytes
 from core.planner.geometry import Geometry
-from core.planner.plan import Plan, plan
-from core.planner.workload import Setting
+from core.planner.plan import MemoryPlan, plan
+from core.planner.workload import Workload
 from core.units import GIB, gib
 
 Values = dict[str, Any]
@@ -45,10 +45,10 @@ LAST_RESORT = "fast_inference"  # sampling without the engine is many times slow
 
 @dataclass(frozen=True)
 class Change:
-    """A way to make a setting fit: the fields to set, the setting that results, and its peak."""
+    """A way to make a workload fit: the fields to set, the workload that results, and its peak."""
 
     fields: tuple[tuple[str, Any], ...]
-    setting: Setting
+    workload: Workload
     peak_bytes: int
     capacity_bytes: int
 
@@ -60,24 +60,37 @@ class Change:
         return f"Set {what}: the peak becomes {gib(self.peak_bytes)} of {gib(self.capacity_bytes)}"
 
 
-def advice(geometry: Geometry, gpu: GpuProfile, setting: Setting, levers: Sequence[str] = LEVERS) -> tuple[Change, ...]:
-    """The three smallest changes that make the setting fit, each with its new peak; empty when nothing helps.
+def advice(
+    geometry: Geometry, gpu: GpuProfile, workload: Workload, levers: Sequence[str] = LEVERS
+) -> tuple[Change, ...]:
+    """The three smallest changes that make the workload fit, each with its new peak; empty when nothing helps.
 
     levers   the fields that may be changed, most harmless first
     """
-    steps = {lever: list(_steps(lever, geometry, gpu, setting)) for lever in levers}
+    steps = {lever: list(_steps(lever, geometry, gpu, workload)) for lever in levers}
     useful = [lever for lever in levers if steps[lever]]
     found: dict[tuple[str, ...], Change] = {}
     for stage in _stages(useful):
         for names in stage:
             if any(set(enough) <= set(names) for enough in found):
                 continue  # a part of this is enough by itself
-            change = _pull(geometry, gpu, setting, [steps[name] for name in names])
+            change = _pull(geometry, gpu, workload, [steps[name] for name in names])
             if change is not None:
                 found[names] = change
             if len(found) == WANTED:
                 return tuple(found.values())
     return tuple(found.values())
+
+
+NOTHING_HELPS = "No change of the settings makes this fit: choose a smaller model or a GPU with more memory"
+
+
+def advice_for(planned: MemoryPlan) -> tuple[str, ...]:
+    """What to change in a plan's workload, most harmless first; empty when it fits."""
+    if planned.fits:
+        return ()
+    changes = advice(planned.geometry, planned.gpu, planned.workload)
+    return tuple(change.sentence for change in changes) or (NOTHING_HELPS,)
 
 
 def _stages(levers: list[str]) -> Iterator[list[tuple[str, ...]]]:
@@ -90,53 +103,53 @@ def _stages(levers: list[str]) -> Iterator[list[tuple[str, ...]]]:
     yield [(*names, *last) for names in singles + pairs]
 
 
-def _pull(geometry: Geometry, gpu: GpuProfile, setting: Setting, levers: list[list[Values]]) -> Change | None:
+def _pull(geometry: Geometry, gpu: GpuProfile, workload: Workload, levers: list[list[Values]]) -> Change | None:
     """All levers pulled as far as they go, then each eased as far as it still fits; None where that is not enough."""
     pulled = [steps[-1] for steps in levers]
-    fitting = _attempt(geometry, gpu, setting, pulled)
+    fitting = _attempt(geometry, gpu, workload, pulled)
     if fitting is None:
         return None
     for which, steps in enumerate(levers):
         for step in steps[:-1]:
             eased = [*pulled[:which], step, *pulled[which + 1 :]]
-            tried = _attempt(geometry, gpu, setting, eased)
+            tried = _attempt(geometry, gpu, workload, eased)
             if tried is not None:
                 pulled, fitting = eased, tried
                 break
-    names = [f.name for f in fields(Setting) if getattr(fitting.setting, f.name) != getattr(setting, f.name)]
-    changed = tuple((name, getattr(fitting.setting, name)) for name in names)
-    return Change(changed, fitting.setting, fitting.peak_bytes, fitting.capacity_bytes)
+    names = [f.name for f in fields(Workload) if getattr(fitting.workload, f.name) != getattr(workload, f.name)]
+    changed = tuple((name, getattr(fitting.workload, name)) for name in names)
+    return Change(changed, fitting.workload, fitting.peak_bytes, fitting.capacity_bytes)
 
 
-def _attempt(geometry: Geometry, gpu: GpuProfile, setting: Setting, pulled: list[Values]) -> Plan | None:
+def _attempt(geometry: Geometry, gpu: GpuProfile, workload: Workload, pulled: list[Values]) -> MemoryPlan | None:
     values = {name: value for step in pulled for name, value in step.items()}
-    if values.get("share_weights", setting.share_weights):
-        values["engine_dtype"] = "nf4" if values.get("quantization", setting.quantization) == "nf4" else "bf16"
+    if values.get("share_weights", workload.share_weights):
+        values["engine_dtype"] = "nf4" if values.get("quantization", workload.quantization) == "nf4" else "bf16"
     try:
-        tried = plan(geometry, gpu, replace(setting, **values))
+        tried = plan(geometry, gpu, replace(workload, **values))
     except InvalidInput:  # levers can contradict each other, and what remains is no advice
         return None
     return tried if tried.fits else None
 
 
-def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Iterator[Values]:
+def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, workload: Workload) -> Iterator[Values]:
     """Ever stronger values of one lever; none where it is already pulled or has no meaning here."""
-    value, on_gpu, engine = getattr(setting, lever), gpu.kind != "cpu", setting.fast_inference
+    value, on_gpu, engine = getattr(workload, lever), gpu.kind != "cpu", workload.fast_inference
     if lever == "kv_asleep_in_update" and on_gpu and engine and not value:
         yield {lever: True}
     elif lever == "head" and value == "plain":
         yield {lever: "fused" if on_gpu else "chunked"}
     elif (lever == "gradient_checkpointing" and not value) or (lever == "packed" and not value):
         yield {lever: True}
-    elif lever == "gpu_memory_utilization" and on_gpu and engine and setting.kv_cache_bytes is None:
-        yield from ({lever: share / GRID} for share in _shares(geometry, gpu, setting))
+    elif lever == "gpu_memory_utilization" and on_gpu and engine and workload.kv_cache_bytes is None:
+        yield from ({lever: share / GRID} for share in _shares(geometry, gpu, workload))
     elif lever == "kv_cache_bytes" and engine and (value or 0) > GIB:
         yield from ({lever: size * GIB} for size in range((value - 1) // GIB, 0, -1))
     elif lever == "per_device_train_batch_size":
-        yield from ({lever: groups * setting.group_size} for groups in _fewer_groups(setting))
+        yield from ({lever: groups * workload.group_size} for groups in _fewer_groups(workload))
     elif lever == "share_weights" and on_gpu and engine and not value:
         yield {lever: True, "adapter_sync": "lora"}
-    elif lever == "engine_dtype" and on_gpu and engine and value == "bf16" and not setting.share_weights:
+    elif lever == "engine_dtype" and on_gpu and engine and value == "bf16" and not workload.share_weights:
         yield {lever: "fp8"}
     elif lever == "optim" and value == "adamw":
         yield {lever: "adamw_8bit"}
@@ -149,25 +162,25 @@ def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, setting: Setting) ->
     elif lever == "completion_tokens":
         yield from ({lever: tokens} for tokens in _powers_below(value, 64))
     elif lever == "group_size":
-        groups = setting.micro_batch // setting.group_size
+        groups = workload.micro_batch // workload.group_size
         yield from ({lever: size, "per_device_train_batch_size": groups * size} for size in _powers_below(value, 2))
     elif lever == "fast_inference" and value:
         yield {lever: False, "share_weights": False}
 
 
-def _shares(geometry: Geometry, gpu: GpuProfile, setting: Setting) -> Iterable[int]:
+def _shares(geometry: Geometry, gpu: GpuProfile, workload: Workload) -> Iterable[int]:
     """Shares in twentieths, down to the least that holds a group of sequences; that one alone where it is above."""
-    a_group = replace(setting, max_num_seqs=setting.group_size)
-    least = non_kv_bytes(geometry, gpu, setting) + step_kv_bytes(geometry, gpu, a_group)
-    floor, now = math.ceil(least / visible_bytes(gpu) * GRID), round(setting.gpu_memory_utilization * GRID)
+    a_group = replace(workload, max_num_seqs=workload.group_size)
+    least = non_kv_bytes(geometry, gpu, workload) + step_kv_bytes(geometry, gpu, a_group)
+    floor, now = math.ceil(least / visible_bytes(gpu) * GRID), round(workload.gpu_memory_utilization * GRID)
     if floor >= GRID:
         return ()
     return range(now - 1, floor - 1, -1) if now > floor else (floor,) * (floor > now)
 
 
-def _fewer_groups(setting: Setting) -> list[int]:
+def _fewer_groups(workload: Workload) -> list[int]:
     """Whole groups in a micro-batch, fewer than now, that split the step evenly."""
-    now, prompts = setting.micro_batch // setting.group_size, setting.prompts_per_step
+    now, prompts = workload.micro_batch // workload.group_size, workload.prompts_per_step
     return [groups for groups in range(now - 1, 0, -1) if prompts % groups == 0]
 
 

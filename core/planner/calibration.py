@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.planner.lines import Line, Phase, phase
-from core.planner.plan import Plan
+from core.planner.lines import Line, MemoryPhase, memory_phase
+from core.planner.plan import MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Calibration:
         return f"Calibrated: {runs} on this machine peaked at {share} of what was planned"
 
 
-def calibrated(plan: Plan, calibration: Calibration) -> Plan:
+def calibrated(plan: MemoryPlan, calibration: Calibration) -> MemoryPlan:
     """The plan with its margin drawn to the worst ratio measured here; unchanged without measurements.
 
     A ratio under one gives margin back, one above adds to it. No other line changes: they are arithmetic.
@@ -35,11 +35,11 @@ def calibrated(plan: Plan, calibration: Calibration) -> Plan:
     return replace(plan, phases=tuple(_drawn(each, ratio, len(calibration.ratios)) for each in plan.phases))
 
 
-def _drawn(each: Phase, ratio: float, runs: int) -> Phase:
+def _drawn(each: MemoryPhase, ratio: float, runs: int) -> MemoryPhase:
     lines = [*each.lines]
     margin = next((line for line in lines if line.name == "margin"), Line("margin", 0, "none", ""))
     nbytes = max(0, margin.bytes + round((ratio - 1) * each.total_bytes))
     measured = f"{margin.formula}; {runs} of this machine's runs peaked at up to {ratio:.1%} of plan"
     others: Sequence[Line] = [line for line in lines if line.name != "margin"]
-    drawn = phase(each.name, [*others, Line("margin", nbytes, measured, "measured on this machine")])
+    drawn = memory_phase(each.name, [*others, Line("margin", nbytes, measured, "measured on this machine")])
     return replace(drawn, parts=tuple(_drawn(part, ratio, runs) for part in each.parts))

@@ -23,7 +23,7 @@ STATES = {"adamw": None, "adamw_8bit": c.ADAMW_8BIT, "paged_adamw_8bit": c.ADAMW
 DTYPES = {"bf16": "bf16", "fp16": "bf16", "fp32": "fp32"}
 
 
-def check(rows: Sequence[Row], catalogue: Catalogue) -> dict[str, Any]:
+def compare_published(rows: Sequence[Row], catalogue: Catalogue) -> dict[str, Any]:
     """Each row with `predicted_bytes` and `error` (predicted / measured - 1), and the mean and largest |error|.
 
     A model is looked up in the catalogue; a row may carry its config.json under `config` instead.

@@ -33,12 +33,12 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Phase:
+class MemoryPhase:
     """What is in memory at the fullest moment of a phase. `parts` are the steps of a phase that has several."""
 
     name: str
     lines: tuple[Line, ...]
-    parts: tuple["Phase", ...] = ()
+    parts: tuple["MemoryPhase", ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -58,12 +58,12 @@ class Phase:
         return shown
 
 
-def phase(name: str, lines: Iterable[Line]) -> Phase:
+def memory_phase(name: str, lines: Iterable[Line]) -> MemoryPhase:
     """A phase with its lines in the fixed order, empty ones left out."""
     kept = sorted((line for line in lines if line.bytes), key=lambda line: NAMES.index(line.name))
-    return Phase(name, tuple(kept))
+    return MemoryPhase(name, tuple(kept))
 
 
-def busiest(name: str, parts: tuple[Phase, ...]) -> Phase:
+def busiest(name: str, parts: tuple[MemoryPhase, ...]) -> MemoryPhase:
     """A phase made of steps, showing the lines of its fullest step."""
-    return Phase(name, max(parts, key=lambda part: part.total_bytes).lines, parts)
+    return MemoryPhase(name, max(parts, key=lambda part: part.total_bytes).lines, parts)

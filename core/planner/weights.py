@@ -3,7 +3,7 @@
 from core.planner.constants import ADAMW_8BIT, ADAMW_STATES, BF16, FP8, FP32, NF4, NF4_SINGLE
 from core.planner.geometry import Geometry, Projection
 from core.planner.lines import Line
-from core.planner.workload import Setting
+from core.planner.workload import Workload
 
 WIDTHS = {"fp32": FP32, "bf16": BF16}
 # 4-bit and 8-bit storage holds the linear layers of the decoder; the rest stays in what the device computes in.
@@ -67,24 +67,24 @@ def _packed_expert_parameters(geometry: Geometry, rank: int, names: set[str]) ->
     return both + down
 
 
-def adapter(count: int, setting: Setting) -> Line:
+def adapter(count: int, workload: Workload) -> Line:
     """The adapter's own numbers."""
-    width = WIDTHS[setting.adapter_dtype]
-    formula = f"{count:,} trainable numbers (rank {setting.rank}) x {width} bytes ({setting.adapter_dtype})"
+    width = WIDTHS[workload.adapter_dtype]
+    formula = f"{count:,} trainable numbers (rank {workload.rank}) x {width} bytes ({workload.adapter_dtype})"
     return Line("adapter", count * width, formula, "PEFT LoRA: rank x (inputs + outputs) for each matrix")
 
 
-def gradients(count: int, setting: Setting) -> Line:
-    width = WIDTHS[setting.adapter_dtype]
+def gradients(count: int, workload: Workload) -> Line:
+    width = WIDTHS[workload.adapter_dtype]
     return Line(
         "gradients", count * width, f"{count:,} trainable numbers x {width} bytes", "torch: type of the adapter"
     )
 
 
-def optimizer_states(count: int, setting: Setting) -> Line:
-    if setting.optim == "adamw_8bit":
+def optimizer_states(count: int, workload: Workload) -> Line:
+    if workload.optim == "adamw_8bit":
         formula = f"{count:,} trainable numbers x {ADAMW_8BIT} bytes (8-bit moments and their scales)"
         return Line("optimizer states", round(count * ADAMW_8BIT), formula, "bitsandbytes, blocks of 256")
-    width = WIDTHS[setting.adapter_dtype]
+    width = WIDTHS[workload.adapter_dtype]
     formula = f"{count:,} trainable numbers x {ADAMW_STATES} moments x {width} bytes"
     return Line("optimizer states", count * ADAMW_STATES * width, formula, "torch.optim.AdamW")

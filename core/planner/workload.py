@@ -13,7 +13,7 @@ MOST_COMPLETIONS = 65_536
 
 
 @dataclass(frozen=True)
-class Setting:
+class Workload:
     """The settings of a run that decide where its memory goes; knobs of TRL, vLLM and PEFT keep their names.
 
     adapter_dtype                the type the adapter is trained in; its gradients and AdamW moments have the same
@@ -168,21 +168,21 @@ _LIMITS = {
 
 
 def _choices() -> dict[str, tuple[Any, ...]]:
-    hints = get_type_hints(Setting)
+    hints = get_type_hints(Workload)
     literal = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
     return literal | {name: (True, False) for name, hint in hints.items() if hint is bool}
 
 
 _CHOICES = _choices()
-_OPTIONAL = {f.name for f in fields(Setting) if f.default is None}
+_OPTIONAL = {f.name for f in fields(Workload) if f.default is None}
 
 
-def _check_choices(setting: Setting) -> None:
+def _check_choices(workload: Workload) -> None:
     for name, allowed in _CHOICES.items():
-        value = getattr(setting, name)
+        value = getattr(workload, name)
         if not any(value is choice or (value == choice and isinstance(value, str)) for choice in allowed):
             options = " or ".join(str(choice).lower() for choice in allowed)
-            raise _wrong(setting, name, "which is not a choice", f"choose {options}")
+            raise _wrong(workload, name, "which is not a choice", f"choose {options}")
 
 
 def _check_count(name: str, value: object, most: int) -> None:
@@ -212,5 +212,5 @@ def _check_modules(names: object) -> None:
             )
 
 
-def _wrong(setting: Setting, name: str, problem: str, remedy: str) -> InvalidInput:
-    return InvalidInput(name, getattr(setting, name), problem, remedy)
+def _wrong(workload: Workload, name: str, problem: str, remedy: str) -> InvalidInput:
+    return InvalidInput(name, getattr(workload, name), problem, remedy)

@@ -10,7 +10,7 @@ from core import planner
 from core.catalogue import load_catalogue
 from core.config import RunConfig, make_config
 from core.planning.remedies import remedies
-from core.planning.run_plan import geometry_of, plan_setting, preview
+from core.planning.run_plan import geometry_of, plan_workload, preview
 from core.settings import Settings
 from core.units import GIB, gib
 
@@ -58,24 +58,24 @@ def fitting_models(gpu: str) -> Mapping[str, str]:
     for model in load_catalogue().models:
         shape = planner.geometry_from_config(dict(model.geometry), model.alias)
         advised = planner.recommend(shape, profile, share_weights=False)
-        fits = "fits" if advised.setting.quantization == "none" else "fits in 4 bits"
+        fits = "fits" if advised.workload.quantization == "none" else "fits in 4 bits"
         found[model.alias] = fits if advised.plan.fits else "does not fit"
     return found
 
 
 def _made_here(config: RunConfig, advised: planner.Recommendation, on_cpu: bool) -> dict[str, tuple[Any, str]]:
-    """Fields for which a run's config and the planner's setting are not the same thing."""
-    setting = advised.setting
+    """Fields for which a run's config and the planner's workload are not the same thing."""
+    workload = advised.workload
     recompute = (
         "recomputing activations makes room"
-        if setting.gradient_checkpointing
+        if workload.gradient_checkpointing
         else "activations fit, so steps run faster"
     )
     found: dict[str, tuple[Any, str]] = {
-        "prompts_per_step": (setting.prompts_per_step, "enough different prompts for a steady gradient"),
-        "gradient_checkpointing": (setting.gradient_checkpointing, recompute),
+        "prompts_per_step": (workload.prompts_per_step, "enough different prompts for a steady gradient"),
+        "gradient_checkpointing": (workload.gradient_checkpointing, recompute),
     }
-    longest = setting.completion_tokens
+    longest = workload.completion_tokens
     if longest < config.completion_tokens:
         found["completion_tokens"] = (longest, "longer completions do not fit this device")
     else:
@@ -94,10 +94,10 @@ def worked_example(settings: Settings) -> tuple[str, ...]:
     four_bit = {**quantized, "engine_dtype": "nf4", "share_weights": True}
     separate = {**quantized, "engine_dtype": "bf16", "adapter_sync": "merged", "packed": True}
     shared, twice = (
-        plan_setting(settings, EXAMPLE_MODEL, EXAMPLE_GPU, planner.Setting(**values))  # type: ignore[arg-type]
+        plan_workload(settings, EXAMPLE_MODEL, EXAMPLE_GPU, planner.Workload(**values))  # type: ignore[arg-type]
         for values in (four_bit, separate)
     )
-    large = plan_setting(settings, "qwen2.5-7b", EXAMPLE_GPU, planner.Setting(**four_bit))  # type: ignore[arg-type]
+    large = plan_workload(settings, "qwen2.5-7b", EXAMPLE_GPU, planner.Workload(**four_bit))  # type: ignore[arg-type]
     update = {line.name: line.bytes for line in shared.phases[-1].lines}
     training = sum(update[name] for name in ("base weights", "adapter", "gradients", "optimizer states", "activations"))
     engine = round(EXAMPLE_SHARE * shared.capacity_bytes)

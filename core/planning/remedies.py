@@ -8,7 +8,7 @@ from core import planner
 from core.catalogue import load_catalogue
 from core.config import RunConfig, make_config
 from core.errors import InvalidInput
-from core.planning.run_plan import as_trained, geometry_of, preview, setting_of
+from core.planning.run_plan import as_trained, geometry_of, preview, workload_of
 from core.records.run import Run
 from core.settings import Settings
 from core.units import GIB, gib
@@ -43,7 +43,7 @@ class Remedy:
 def remedies(settings: Settings, config: RunConfig) -> tuple[Remedy, ...]:
     """The smallest changes that make this config fit, each with its new peak; empty when nothing helps."""
     geometry, gpu = geometry_of(settings, config.model), load_catalogue().gpu(config.gpu)
-    changes = planner.advice(geometry, gpu, as_trained(geometry, setting_of(config)), LEVERS)
+    changes = planner.advice(geometry, gpu, as_trained(geometry, workload_of(config)), LEVERS)
     return tuple(_remedy(change) for change in changes)
 
 

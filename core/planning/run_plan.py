@@ -18,27 +18,27 @@ from core.settings import Settings
 from core.units import GIB
 
 
-def preview(settings: Settings, config: RunConfig) -> planner.Plan:
+def preview(settings: Settings, config: RunConfig) -> planner.MemoryPlan:
     """Where the memory of a run with this config will go, as far as this machine's own runs can tell.
 
     Raises InvalidInput for an unknown model or GPU.
     """
-    planned = plan_setting(settings, config.model, config.gpu, setting_of(config))
+    planned = plan_workload(settings, config.model, config.gpu, workload_of(config))
     return calibrated(planned, calibration(settings, config.gpu))
 
 
-def plan_setting(settings: Settings, model: str, gpu: str, setting: planner.Setting) -> planner.Plan:
-    """The plan of a setting for a model and GPU by name."""
+def plan_workload(settings: Settings, model: str, gpu: str, workload: planner.Workload) -> planner.MemoryPlan:
+    """The plan of a workload for a model and GPU by name."""
     known = load_catalogue().model(model)
     geometry, profile = geometry_of(settings, model), load_catalogue().gpu(gpu)
-    return planner.plan(geometry, profile, as_trained(geometry, setting), known.alias if known else model)
+    return planner.plan(geometry, profile, as_trained(geometry, workload), known.alias if known else model)
 
 
-def as_trained(geometry: planner.Geometry, setting: planner.Setting) -> planner.Setting:
-    """The setting as the worker will follow it: sequences longer than an attention window are padded, not packed."""
+def as_trained(geometry: planner.Geometry, workload: planner.Workload) -> planner.Workload:
+    """The workload as the worker will follow it: sequences longer than an attention window are padded, not packed."""
     window = geometry.sliding_window
-    packs = window is None or setting.sequence_tokens <= window
-    return setting if packs or not setting.packed else replace(setting, packed=False, padded=True)
+    packs = window is None or workload.sequence_tokens <= window
+    return workload if packs or not workload.packed else replace(workload, packed=False, padded=True)
 
 
 def geometry_of(settings: Settings, model: str) -> planner.Geometry:
@@ -46,14 +46,14 @@ def geometry_of(settings: Settings, model: str) -> planner.Geometry:
     return planner.geometry_from_config(read_config(locate(model, load_catalogue(), settings.models)), model)
 
 
-def make_setting(values: Mapping[str, Any]) -> planner.Setting:
-    """A planner setting from loose values; InvalidInput names one that does not exist."""
-    known = [field.name for field in fields(planner.Setting)]
+def make_workload(values: Mapping[str, Any]) -> planner.Workload:
+    """A planner workload from loose values; InvalidInput names one that does not exist."""
+    known = [field.name for field in fields(planner.Workload)]
     for name, value in values.items():
         if name not in known:
             raise InvalidInput(name, value, "a setting the planner does not have", f"use one of {', '.join(known)}")
     taken: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return planner.Setting(**taken)
+    return planner.Workload(**taken)
 
 
 def check_measurements(path: Path) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def check_measurements(path: Path) -> dict[str, Any]:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InvalidInput("--check", str(path), "which is no file of measurements", 'give it "rows"') from None
-    return planner.check(rows, load_catalogue())
+    return planner.compare_published(rows, load_catalogue())
 
 
 def workers_way(gpu: str) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def workers_way(gpu: str) -> dict[str, Any]:
     return {"head": "frozen", "packed": True, "padded": load_catalogue().gpu(gpu).kind == "cpu"}
 
 
-def setting_of(config: RunConfig) -> planner.Setting:
+def workload_of(config: RunConfig) -> planner.Workload:
     """A config in the planner's words, with the choices that the worker makes by itself here."""
     on_cpu = load_catalogue().gpu(config.gpu).kind == "cpu"
-    # Left to measure, a GPU's engine keeps room for the slot as well; a CPU's is never asked to.
+    # Left to itself a GPU's engine takes the adapter in its slot, a CPU's merged into its weights.
     merged = ("merged", "auto") if on_cpu else ("merged",)
-    return planner.Setting(
+    return planner.Workload(
         rank=config.rank,
         target_modules=config.target_modules,
         quantization=config.quantization,

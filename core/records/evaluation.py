@@ -20,7 +20,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationPrompt:
     """A prompt that a run is asked again and again, apart from training; its replies by step."""
 
     number: int

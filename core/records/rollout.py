@@ -15,7 +15,7 @@ class RewardScore:
 
 
 @dataclass(frozen=True)
-class Remark:
+class Feedback:
     """What a person said about a completion."""
 
     flagged: bool = False
@@ -51,7 +51,7 @@ class Completion:
     group: int = 0
     prompt: str = ""
     flat: bool = False
-    remark: Remark = Remark()
+    remark: Feedback = Feedback()
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -31,7 +31,7 @@ class PlannedMemory:
     phases: Mapping[str, int]
 
 
-WAYS = {"merged": "merged push", "slot": "adapter slot", "in place": "none needed"}
+SYNC_NAMES = {"merged": "merged push", "slot": "adapter slot", "in place": "none needed"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SyncChoice:
     """How the adapter reaches the engine, and by what that was decided.
 
     reason         why this way, where nobody asked for it
-    sync_seconds   seconds of one sync, for each way that a run measured (until 0.1.0 some did)
+    sync_seconds   seconds of one sync, for each way that an early version measured
     token_seconds  seconds of sync and sampling together for one sampled token, likewise
     """
 
@@ -53,13 +53,13 @@ class SyncChoice:
         """For example: merged push, 0.38 s and 1.2 ms a token (adapter slot: 2.1 s and 4.0 ms a token)."""
         if not self.token_seconds:
             return self.name + (f": {self.reason}" if self.reason else "")
-        others = [f"{WAYS.get(way, way)}: {self._figures(way)}" for way in self.token_seconds if way != self.way]
+        others = [f"{SYNC_NAMES.get(way, way)}: {self._figures(way)}" for way in self.token_seconds if way != self.way]
         return f"{self.name}, {self._figures(self.way)} ({'; '.join(others)})"
 
     @property
     def name(self) -> str:
         """In words; a way that only another version knows is called what that version calls it."""
-        return WAYS.get(self.way, self.way)
+        return SYNC_NAMES.get(self.way, self.way)
 
     def _figures(self, way: str) -> str:
         return f"{self.sync_seconds[way]:.2g} s and {1000 * self.token_seconds[way]:.2g} ms a token"

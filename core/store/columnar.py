@@ -2,9 +2,9 @@
 
 Two filters that much passes may together leave nothing, and then every completion has to be looked at. A row costs
 SQLite a third of a microsecond; a number among its like costs a hundredth of that. So whenever a run has ROWS more
-completions, their columns are packed into a block: one blob a column, with its smallest and largest value beside it,
-by which whole blocks are passed over. Blocks are copies, made anew where steps are sampled again. What is in no block
-yet, the rest, is read from `completions` itself.
+completions, their columns are packed into a segment: one blob a column, with its smallest and largest value beside it,
+by which whole segments are passed over. Segments are copies, made anew where steps are sampled again. What is in no
+segment yet, the rest, is read from `completions` itself.
 """
 
 import itertools
@@ -31,7 +31,7 @@ Bounds = tuple[float | None, float | None]
 
 
 def seal(connection: sa.Connection, run: int, rows: int = ROWS) -> None:
-    """Packs what the run has gathered since its last block, as far as it fills blocks of so many rows."""
+    """Packs what the run has gathered since its last segment, as far as it fills segments of so many rows."""
     while True:
         waiting = sa.select(completions.c.id).with_hint(completions, "INDEXED BY completions_run", "sqlite")
         waiting = waiting.where(completions.c.run == run, completions.c.id > sealed(connection, run))
@@ -42,7 +42,7 @@ def seal(connection: sa.Connection, run: int, rows: int = ROWS) -> None:
         query = sa.select(*_columns(NAMES)).order_by(completions.c.id)
         found = connection.execute(query.where(completions.c.id.in_(waiting.limit(rows)))).fetchall()
         made = [
-            {"run": run, "upto": last, "name": name, **_pack(name, values)}
+            {"run": run, "upto": last, "name": name, **_encode(name, values)}
             for name, values in zip(NAMES, zip(*found, strict=True), strict=True)
         ]
         # A score that nobody has needs no column.
@@ -67,13 +67,13 @@ def _noticed() -> sa.ScalarSelect[int]:
 
 
 def sealed(connection: sa.Connection, run: int) -> int:
-    """The id up to which a run's completions are in blocks; 0 where none is."""
+    """The id up to which a run's completions are in segments; 0 where none is."""
     query = sa.select(sa.func.max(blocks.c.upto)).where(blocks.c.run == run)
     return connection.execute(query).scalar() or 0
 
 
 def forget(connection: sa.Connection, run: int, step: int) -> None:
-    """Drops the blocks that hold this step and all after it, before its completions go."""
+    """Drops the segments that hold this step and all after it, before its completions go."""
     first = sa.select(sa.func.min(completions.c.id)).join_from(completions, groups)
     first = first.where(groups.c.run == run, groups.c.step == step)
     connection.execute(sa.delete(blocks).where(blocks.c.run == run, blocks.c.upto >= first.scalar_subquery()))
@@ -82,7 +82,9 @@ def forget(connection: sa.Connection, run: int, step: int) -> None:
 def read(
     connection: sa.Connection, run: int, names: Collection[str], bounds: Mapping[str, Bounds], descending: bool
 ) -> Iterator[Columns]:
-    """These columns of a run, one of WHOLE among them, block by block, less those with nothing within the bounds."""
+    """These columns of a run, one of WHOLE among them, segment by segment, less those with nothing within the
+    bounds.
+    """
     query = sa.select(blocks.c.upto, blocks.c.name, blocks.c.packed)
     query = query.where(blocks.c.run == run, blocks.c.name.in_(sorted(names)))
     for name, (low, high) in bounds.items():
@@ -92,13 +94,13 @@ def read(
         query = query.where(blocks.c.upto.in_(within))
     rows = connection.execute(query.order_by(blocks.c.upto.desc() if descending else blocks.c.upto))
     for _, block in itertools.groupby(rows, operator.itemgetter(0)):
-        there = {name: _unpack(packed) for _, name, packed in block}
+        there = {name: _decode(packed) for _, name, packed in block}
         nothing = np.full(len(next(iter(there.values()))), np.nan)
         yield {name: there.get(name, nothing) for name in names}
 
 
 def read_rest(connection: sa.Connection, run: int, names: Sequence[str]) -> Columns:
-    """The same columns of what is in no block: at most a block full."""
+    """The same columns of what is in no segment: at most a segment full."""
     query = sa.select(*_columns(names)).with_hint(completions, "INDEXED BY completions_run", "sqlite")
     query = query.where(completions.c.run == run, completions.c.id > sealed(connection, run))
     found = connection.execute(query.order_by(completions.c.id)).fetchall()
@@ -106,15 +108,15 @@ def read_rest(connection: sa.Connection, run: int, names: Sequence[str]) -> Colu
     return {name: _array(name, each) for name, each in zip(names, values, strict=True)}
 
 
-def _pack(name: str, values: Sequence[Any]) -> dict[str, Any]:
+def _encode(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """{low, high, packed}; in the narrowest items that hold every value exactly."""
     array = _array(name, values)
     if name == "finish_reason":
-        return _packed(array, 0)
+        return _encoded(array, 0)
     if name in WHOLE:
         base = int(array.min()) if len(array) else 0
-        return {**_packed(_narrowest(array - base, INTEGERS), base), **_zone(array)}
-    return {**_packed(_narrowest(array, FLOATS), 0), **_zone(array[~np.isnan(array)])}
+        return {**_encoded(_narrowest(array - base, INTEGERS), base), **_zone(array)}
+    return {**_encoded(_narrowest(array, FLOATS), 0), **_zone(array[~np.isnan(array)])}
 
 
 def _array(name: str, values: Sequence[Any]) -> Array:
@@ -134,11 +136,11 @@ def _zone(values: Array) -> dict[str, float | None]:
     return {"low": float(values.min()), "high": float(values.max())} if len(values) else {"low": None, "high": None}
 
 
-def _packed(items: Array, base: int) -> dict[str, Any]:
+def _encoded(items: Array, base: int) -> dict[str, Any]:
     return {"low": None, "high": None, "packed": HEAD.pack(items.dtype.str.encode(), base) + items.tobytes()}
 
 
-def _unpack(packed: bytes) -> Array:
+def _decode(packed: bytes) -> Array:
     kind, base = HEAD.unpack_from(packed)
     items = np.frombuffer(packed, dtype=kind.rstrip(b"\0").decode(), offset=HEAD.size)
     if items.dtype.kind == "S":

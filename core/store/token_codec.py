@@ -17,24 +17,24 @@ IDS: Mapping[int, str] = {2: "H", 4: "i"}
 FLOATS: Mapping[int, str] = {2: "e", 4: "f"}
 
 
-def pack_ids(ids: Sequence[int]) -> bytes:
+def encode_ids(ids: Sequence[int]) -> bytes:
     """(T,) token ids as little-endian integers."""
     width = 2 if not ids or max(ids) < 2**16 else 4
     return bytes([width]) + struct.pack(f"<{len(ids)}{IDS[width]}", *ids)
 
 
-def unpack_ids(packed: bytes) -> tuple[int, ...]:
-    return _unpack(packed, IDS)
+def decode_ids(packed: bytes) -> tuple[int, ...]:
+    return _decode(packed, IDS)
 
 
-def pack_floats(values: Sequence[float]) -> bytes:
+def encode_floats(values: Sequence[float]) -> bytes:
     """(T,) numbers as little-endian half-precision floats; what is beyond their range becomes their largest."""
     held = (value if math.isnan(value) else max(-HALF_MAX, min(HALF_MAX, value)) for value in values)
     return b"\x02" + struct.pack(f"<{len(values)}e", *held)
 
 
-def unpack_floats(packed: bytes) -> tuple[float, ...]:
-    return _unpack(packed, FLOATS)
+def decode_floats(packed: bytes) -> tuple[float, ...]:
+    return _decode(packed, FLOATS)
 
 
 def prompt_key(prompt: str) -> int:
@@ -42,6 +42,6 @@ def prompt_key(prompt: str) -> int:
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:8], "little", signed=True)
 
 
-def _unpack(packed: bytes, kinds: Mapping[int, str]) -> tuple[Any, ...]:
+def _decode(packed: bytes, kinds: Mapping[int, str]) -> tuple[Any, ...]:
     width, items = (packed[0], packed[1:]) if len(packed) % 2 else (4, packed)
     return struct.unpack(f"<{len(items) // width}{kinds[width]}", items)

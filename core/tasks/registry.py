@@ -11,12 +11,12 @@ from core.tasks.builtin.addition import ADDITION
 from core.tasks.builtin.countdown import COUNTDOWN
 from core.tasks.builtin.gsm8k import GSM8K
 from core.tasks.builtin.json_extraction import JSON_EXTRACTION
-from core.tasks.task import Recipe
+from core.tasks.task import Task
 
-RECIPES: tuple[Recipe, ...] = (ADDITION, COUNTDOWN, JSON_EXTRACTION, GSM8K)
+RECIPES: tuple[Task, ...] = (ADDITION, COUNTDOWN, JSON_EXTRACTION, GSM8K)
 
 
-def get_recipe(name: str) -> Recipe:
+def get_recipe(name: str) -> Task:
     """The recipe of this name, or NotFound with the names there are."""
     for recipe in RECIPES:
         if recipe.name == name:

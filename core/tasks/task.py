@@ -10,7 +10,7 @@ from core.errors import InvalidInput
 
 RewardFunction = Callable[[str, Mapping[str, Any]], float | None]
 
-# Where the size classes of `Recipe.by_size` end, in parameters.
+# Where the size classes of `Task.by_size` end, in parameters.
 SMALL, MEDIUM = 500_000_000, 2_500_000_000
 
 
@@ -38,7 +38,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Task:
     """A task: where prompts come from, how completions are scored, and settings that are known to start well.
 
     generate  (source, seed) -> endless examples; the same source and seed give the same examples

@@ -10,7 +10,7 @@ from core.settings import load_settings, set_engine_environment
 from core.store import Database, open_database
 from core.store.runs import lifecycle, queries
 from core.worker.failures import explain
-from core.worker.heartbeat import Pulse
+from core.worker.heartbeat import Heartbeat
 
 
 def main(run_id: str) -> int:
@@ -24,16 +24,16 @@ def main(run_id: str) -> int:
             logging.warning("Run %s is not waiting for a worker; nothing to do.", run_id)
             return 0
         run = queries.get_run(connection, run_id)
-    with Pulse(database, run_id) as pulse:
+    with Heartbeat(database, run_id) as heartbeat:
         try:
             set_engine_environment(run.config.kv_cache_gib)
             from core.worker.run import train_run  # torch and vllm read the environment set above
 
-            train_run(database, settings, run, pulse)
+            train_run(database, settings, run, heartbeat)
         except StopRequested:
             _stopped(database, run_id)
         except BaseException as error:  # every way out, an interrupt too, leaves a status that explains it
-            return _fail(database, run_id, error, pulse.doing)
+            return _fail(database, run_id, error, heartbeat.phase)
     return 0
 
 

@@ -4,7 +4,7 @@ import errno
 import traceback
 
 from core.errors import GrouperError, InvalidInput, RunError, StoreError
-from core.insights.known_failures import Trouble, recognise, trouble
+from core.insights.known_failures import KnownFailure, known_failure, recognise
 from core.records.run import Failure
 
 LONGEST_DETAILS = 20_000
@@ -45,9 +45,9 @@ def _recognised(error: BaseException, phase: str) -> tuple[str, str, str] | None
     return known.kind, f"{known.title}{where}. {known.cause} ({_reason(error)})", known.advise()
 
 
-def _known(error: BaseException, phase: str) -> Trouble | None:
+def _known(error: BaseException, phase: str) -> KnownFailure | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return trouble("disk-full")
+        return known_failure("disk-full")
     if isinstance(error, GrouperError) and not isinstance(error, (StoreError, RunError)):
         return None
     return recognise(f"{type(error).__name__}: {error}", phase)

@@ -1,4 +1,4 @@
-"""The worker's sign of life, and its ear for stop requests."""
+"""The worker's heartbeat, by which it also hears of stop requests."""
 
 import logging
 import signal
@@ -15,7 +15,7 @@ BEAT_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class Pulse:
+class Heartbeat:
     """A thread that once a second writes the heartbeat and the current phase and reads whether to stop.
 
     Phases change several times a second on a small model; writing them from here keeps them off the training path.
@@ -25,18 +25,18 @@ class Pulse:
         self._database, self._run_id = database, run_id
         self._phase = self._written = ""
         self._stop, self._ending = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     @property
     def stop_requested(self) -> bool:
         return self._stop.is_set()
 
     @property
-    def doing(self) -> str:
+    def phase(self) -> str:
         """The phase the worker is in."""
         return self._phase
 
-    def phase(self, name: str) -> None:
+    def enter(self, name: str) -> None:
         """Says what the worker does from now on."""
         self._phase = name
 

@@ -8,12 +8,12 @@ from core.settings import load_settings
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    from core.worker.loading.builtin import prepare_builtin
+    from core.worker.loading.builtin import convert_builtin
 
     settings = load_settings()
     for model in load_catalogue().models:
         if model.builtin is not None:
-            prepare_builtin(model.builtin, settings.models / model.alias)
+            convert_builtin(model.builtin, settings.models / model.alias)
 
 
 if __name__ == "__main__":

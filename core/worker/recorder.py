@@ -9,9 +9,9 @@ from typing import Any
 from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import RunError
-from core.insights.known_failures import trouble
+from core.insights.known_failures import known_failure
 from core.models.locate import locate
-from core.records.evaluation import Question
+from core.records.evaluation import EvaluationPrompt
 from core.records.run import Checkpoint
 from core.records.status import RunStatus
 from core.records.step import Step
@@ -21,17 +21,17 @@ from core.store.rollouts.record import record_checkpoint, record_step
 from core.store.runs import lifecycle, queries
 from core.worker.checkpoints.files import TrainingState, save_adapter
 from core.worker.checkpoints.retention import Checkpoints
-from core.worker.checks.adapter_live import StepWatch
+from core.worker.checks.adapter_live import MismatchMonitor
 from core.worker.checks.base_unchanged import BaseWatch
-from core.worker.heartbeat import Pulse
+from core.worker.heartbeat import Heartbeat
 from core.worker.loading.load import Loaded
-from core.worker.retry import PatientStore
-from core.worker.rollouts.assemble import SampledStep
+from core.worker.retry import RetryingWriter
+from core.worker.rollouts.assemble import StepBatch
 
 log = logging.getLogger(__name__)
 
 
-class RunBook:
+class RunRecorder:
     """Stores what training hands it.
 
     state  called for what a checkpoint holds besides the adapter
@@ -44,13 +44,13 @@ class RunBook:
         config: RunConfig,
         loaded: Loaded,
         folder: Path,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         base: BaseWatch,
     ) -> None:
         self._run_id, self._config = run_id, config
-        self._loaded, self._folder, self._pulse = loaded, folder, pulse
-        self._watch, self._base = StepWatch(), base
-        self._store = PatientStore(database, run_id, pulse)
+        self._loaded, self._folder, self._heartbeat = loaded, folder, heartbeat
+        self._watch, self._base = MismatchMonitor(), base
+        self._store = RetryingWriter(database, run_id, heartbeat)
         self._step = 0
         self._reward: float | None = None
         source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
@@ -63,7 +63,7 @@ class RunBook:
         """The record goes on after this step; what was sampled beyond it will be sampled again."""
         self._step = self._saved = step
 
-    def on_step(self, sampled: SampledStep) -> bool:
+    def on_step(self, sampled: StepBatch) -> bool:
         """Stores a step; True when the run should end after it."""
         assert sampled.step is not None
         step = sampled.step
@@ -73,11 +73,11 @@ class RunBook:
         self._step, self._reward = step.number, step.metrics.get("reward")
         self._say(step)
         if step.number % self._config.save_steps == 0 and step.number < self._config.steps:
-            self._pulse.phase("checkpoint")
+            self._heartbeat.enter("checkpoint")
             self._checkpoint()
-        return self._pulse.stop_requested
+        return self._heartbeat.stop_requested
 
-    def on_answers(self, answers: Sequence[Question]) -> None:
+    def on_answers(self, answers: Sequence[EvaluationPrompt]) -> None:
         """Stores the greedy answers to the fixed prompts."""
         self._store.write(lambda connection: record_answers(connection, self._run_id, answers))
 
@@ -110,14 +110,14 @@ class RunBook:
             lambda: self.checkpoints.write(self._step, self._reward, self._loaded.policy, state)
         )
         self._saved = self._step
-        self.checkpoints.remove(self._store.write(lambda connection: self._note(connection, made)))
+        self.checkpoints.remove(self._store.write(lambda connection: self._record_checkpoint(connection, made)))
 
-    def _note(self, connection: Any, made: Checkpoint) -> list[Checkpoint]:
+    def _record_checkpoint(self, connection: Any, made: Checkpoint) -> list[Checkpoint]:
         """Stores the checkpoint; the answer is those that need not be kept any longer."""
         known = [one for one in queries.list_checkpoints(connection, self._run_id) if one.step != made.step]
         gone = self.checkpoints.surplus([*known, made])
         record_checkpoint(connection, self._run_id, made, forget=[one.step for one in gone])
-        lifecycle.note(connection, self._run_id, base_weights_checked=self._step)
+        lifecycle.add_facts(connection, self._run_id, base_weights_checked=self._step)
         return gone
 
     def _say(self, step: Step) -> None:
@@ -135,5 +135,5 @@ def refuse_nonsense(step: Step) -> None:
     for name in ("loss", "grad_norm"):
         value = step.metrics.get(name)
         if value is not None and not math.isfinite(value):
-            known = trouble("diverged")
+            known = known_failure("diverged")
             raise RunError(known.kind, f"{known.title}: {name} of step {step.number} is {value}.", known.general)

@@ -1,4 +1,4 @@
-"""Waiting for what passes by itself: a locked database, a full disk. What was sampled is kept in memory meanwhile."""
+"""Writes tried again while a locked database or a full disk passes; what was sampled is kept in memory meanwhile."""
 
 import errno
 import logging
@@ -11,18 +11,18 @@ from core.insights.known_failures import recognise
 from core.store import Database
 from core.store.runs import lifecycle
 from core.units import duration
-from core.worker.heartbeat import Pulse
+from core.worker.heartbeat import Heartbeat
 
 RETRY_S, LONGEST_S = 2.0, 3600.0
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class PatientStore:
+class RetryingWriter:
     """Writes for a run that would rather wait than fail. Where it had to wait, an event says for how long and why."""
 
-    def __init__(self, database: Database, run_id: str, pulse: Pulse) -> None:
-        self._database, self._run_id, self._pulse = database, run_id, pulse
+    def __init__(self, database: Database, run_id: str, heartbeat: Heartbeat) -> None:
+        self._database, self._run_id, self._heartbeat = database, run_id, heartbeat
 
     def write(self, work: Callable[[Any], T]) -> T:
         """`work(connection)` in one transaction, tried again until it is committed.
@@ -38,7 +38,7 @@ class PatientStore:
 
     def until_done(self, attempt: Callable[[], T]) -> T:
         """The outcome of `attempt()`, which may be called again as long as the disk is full or the database locked."""
-        began, why, phase = time.monotonic(), "", self._pulse.doing
+        began, why, phase = time.monotonic(), "", self._heartbeat.phase
         while True:
             try:
                 found = attempt()
@@ -49,10 +49,10 @@ class PatientStore:
                     raise
                 why = str(error).splitlines()[0] if str(error) else type(error).__name__
                 log.warning("Waiting since %s: %s", duration(waited), why)
-                self._pulse.phase("waiting for the disk or the database")
+                self._heartbeat.enter("waiting for the disk or the database")
                 time.sleep(RETRY_S)
         if why:
-            self._pulse.phase(phase)
+            self._heartbeat.enter(phase)
             self._tell(f"Waited {duration(time.monotonic() - began)} and went on: {why}")
         return found
 

@@ -17,49 +17,49 @@ from core.store import Database
 from core.store.rollouts.record import record_load_phase
 from core.store.runs import lifecycle, queries
 from core.tasks.registry import get_recipe
-from core.tasks.task import Example, Recipe
+from core.tasks.task import Example, Task
 from core.worker.checkpoints.files import TrainingState
-from core.worker.checkpoints.retention import Found
+from core.worker.checkpoints.retention import ResumePoint
 from core.worker.checks.adapter_live import PROBE_PROMPTS, prove_live
 from core.worker.checks.base_unchanged import BaseWatch
 from core.worker.checks.packing_exact import Exactness, try_packing
 from core.worker.dtype import compute_notice
-from core.worker.heartbeat import Pulse
+from core.worker.heartbeat import Heartbeat
 from core.worker.loading.estimate import expected_seconds
 from core.worker.loading.load import Loaded, load_policy
 from core.worker.loading.progress import Progress
 from core.worker.objectives.trl_grpo import PolicyTrainer
-from core.worker.recorder import RunBook
+from core.worker.recorder import RunRecorder
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
 
 log = logging.getLogger(__name__)
 
 
-def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) -> None:
+def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heartbeat) -> None:
     """Takes a claimed run to completed or stopped. Every other end is an exception for the caller to explain."""
     config, folder = run.config, settings.run_folder(run.id)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def note(phase: LoadPhase) -> None:
+    def record_phase(phase: LoadPhase) -> None:
         with database.writing() as connection:
             record_load_phase(connection, run.id, phase)
 
     def begin(phase: str) -> None:
-        if pulse.stop_requested:
+        if heartbeat.stop_requested:
             raise StopRequested(f"Asked to end before {phase}.")
-        pulse.phase(phase)
+        heartbeat.enter(phase)
 
-    progress = Progress(begin, note, _expect(database, settings, run))
+    progress = Progress(begin, record_phase, _expect(database, settings, run))
     loaded = load_policy(config, settings, progress)
     with progress.phase("hash base weights"):
         watch = BaseWatch(loaded.policy)
-        book = RunBook(database, run.id, config, loaded, folder, pulse, watch)
+        recorder = RunRecorder(database, run.id, config, loaded, folder, heartbeat, watch)
     with progress.phase("prepare data"):
         recipe = get_recipe(config.recipe)
         examples = choose_examples(recipe, config, loaded.tokenizer)
-        found = book.checkpoints.newest()
-        kept = book.checkpoints.load(found, loaded.policy)
-        book.resumed_at(found.step)
+        found = recorder.checkpoints.newest()
+        kept = recorder.checkpoints.load(found, loaded.policy)
+        recorder.resumed_at(found.step)
     with progress.phase("try packing"), loaded.policy.disable_adapter():
         exactness = try_packing(loaded.policy.get_base_model(), config)
         log.info(exactness.reason)
@@ -74,26 +74,26 @@ def train_run(database: Database, settings: Settings, run: Run, pulse: Pulse) ->
         recipe,
         examples,
         folder,
-        pulse.phase,
-        book.on_step,
+        heartbeat.enter,
+        recorder.on_step,
         exactness.packed,
         found.step,
         kept,
-        book.on_answers,
+        recorder.on_answers,
     )
-    book.state = lambda: trainer.state_to_keep(**prints)
+    recorder.state = lambda: trainer.state_to_keep(**prints)
     _open_record(database, run, loaded, exactness, found, kept, prints)
     try:
         if found.step < config.steps:
             trainer.train()
             trainer.ask_at_the_end()
-        pulse.phase("save")
-        book.finish()
+        heartbeat.enter("save")
+        recorder.finish()
     finally:
         loaded.engine.close()
 
 
-def fingerprints(recipe: Recipe, examples: Sequence[Example], watch: BaseWatch) -> dict[str, str]:
+def fingerprints(recipe: Task, examples: Sequence[Example], watch: BaseWatch) -> dict[str, str]:
     """What a run's numbers depend on besides its config: the recipe's data and rewards, the base, the packages."""
     rewards = sorted((reward.name, reward.weight) for reward in recipe.rewards)
     data = hashlib.sha256(repr((rewards, [example.prompt for example in examples[:64]])).encode()).hexdigest()[:16]
@@ -111,7 +111,7 @@ def _open_record(
     run: Run,
     loaded: Loaded,
     exactness: Exactness,
-    found: Found,
+    found: ResumePoint,
     kept: TrainingState | None,
     prints: dict[str, str],
 ) -> None:
@@ -130,9 +130,9 @@ def _open_record(
         log.info(computing)
     with database.writing() as connection:
         lifecycle.update(connection, run.id, engine=loaded.engine.name)
-        lifecycle.choose_sync(connection, run.id, SyncChoice(loaded.engine.way, reason=loaded.engine.reason))
-        lifecycle.note(connection, run.id, packed=exactness.packed, packing=exactness.reason, fingerprints=prints)
-        lifecycle.note(connection, run.id, base_weights=prints["base weights"], base_weights_checked=found.step)
+        lifecycle.choose_sync(connection, run.id, SyncChoice(loaded.engine.adapter_sync, reason=loaded.engine.reason))
+        lifecycle.add_facts(connection, run.id, packed=exactness.packed, packing=exactness.reason, fingerprints=prints)
+        lifecycle.add_facts(connection, run.id, base_weights=prints["base weights"], base_weights_checked=found.step)
         lifecycle.add_event(connection, run.id, "note" if exactness.packed else "warning", exactness.reason, "worker")
         if computing:
             lifecycle.add_event(connection, run.id, "note", computing, "worker")
@@ -154,5 +154,5 @@ def _expect(database: Database, settings: Settings, run: Run) -> dict[str, float
     size = source.known.parameters * 2 if source.known else weight_bytes(source)
     with database.writing() as connection:
         expected = expected_seconds(run.config, queries.earlier_loads(connection, run), source.folder, size)
-        lifecycle.note(connection, run.id, load_seconds=expected)
+        lifecycle.add_facts(connection, run.id, load_seconds=expected)
     return expected

@@ -20,7 +20,7 @@ from core.settings import Settings, load_settings, set_engine_environment
 from core.units import duration, gib, thin
 from core.worker.failures import explain
 
-Finding = tuple[str, str, str, dict[str, Any]]  # state, message, remedy, figures
+Outcome = tuple[str, str, str, dict[str, Any]]  # state, message, remedy, figures
 PROMPTS = ("What is 2+2?", "Name three colours.", "Write one sentence about rain.", "Count from one to ten.")
 GROUP, TOKENS = 8, 64
 
@@ -58,7 +58,7 @@ def main(gpu: str) -> None:
         lines.write(json.dumps({**check, "figures": figures}) + "\n")
 
 
-def try_stack(bench: Bench) -> Finding:
+def try_stack(bench: Bench) -> Outcome:
     import peft
     import torch
     import transformers
@@ -75,7 +75,7 @@ def try_stack(bench: Bench) -> Finding:
     )
 
 
-def try_model(bench: Bench) -> Finding:
+def try_model(bench: Bench) -> Outcome:
     from core.models.locate import locate
     from core.worker.loading.weights import fetch_folder, load_tokenizer
 
@@ -92,7 +92,7 @@ def try_model(bench: Bench) -> Finding:
     return "ok", f"{bench.config.model} is ready: {gib(size)}, every file as it was made.", "", {}
 
 
-def try_engine(bench: Bench) -> Finding:
+def try_engine(bench: Bench) -> Outcome:
     from core.worker.engines.attach import attach_engine
 
     began = time.perf_counter()
@@ -109,7 +109,7 @@ def try_engine(bench: Bench) -> Finding:
     )
 
 
-def try_adapter(bench: Bench) -> Finding:
+def try_adapter(bench: Bench) -> Outcome:
     from core.worker.checks.adapter_live import prove_live
     from core.worker.loading.weights import attach_adapter, load_base
 
@@ -125,7 +125,7 @@ def try_adapter(bench: Bench) -> Finding:
     return "ok", message, "", {"with_adapter": proof.with_adapter, "without_adapter": proof.without_adapter}
 
 
-def try_generation(bench: Bench) -> Finding:
+def try_generation(bench: Bench) -> Outcome:
     from core.worker.engines.engine import Sampling
 
     engine, prompts = bench.made["engine"], bench.made["prompts"]
@@ -138,7 +138,7 @@ def try_generation(bench: Bench) -> Finding:
     return "ok", message, "", {"tokens_per_second": speed}
 
 
-def try_packing_here(bench: Bench) -> Finding:
+def try_packing_here(bench: Bench) -> Outcome:
     from core.worker.checks.packing_exact import try_packing
 
     policy = bench.made["policy"]
@@ -147,7 +147,7 @@ def try_packing_here(bench: Bench) -> Finding:
     return "ok" if exactness.packed else "warning", exactness.reason, "", {"packed": exactness.packed}
 
 
-def try_update(bench: Bench) -> Finding:
+def try_update(bench: Bench) -> Outcome:
     from core.worker.dtype import NAMES, compute_dtype
 
     kind = NAMES[compute_dtype(bench.made["device"])]
@@ -155,7 +155,7 @@ def try_update(bench: Bench) -> Finding:
     return "ok", f"One step of {GROUP} completions took {duration(seconds)} in {kind}.", "", {"step_seconds": seconds}
 
 
-def try_nf4(bench: Bench) -> Finding:
+def try_nf4(bench: Bench) -> Outcome:
     from core.worker.loading.weights import attach_adapter, load_base
 
     config = bench.config.model_copy(update={"quantization": "nf4"})
@@ -189,7 +189,7 @@ def _one_step(bench: Bench, policy: Any) -> float:
     return time.perf_counter() - began
 
 
-CHECKS: dict[str, Callable[[Bench], Finding]] = {
+CHECKS: dict[str, Callable[[Bench], Outcome]] = {
     "training stack": try_stack,
     "built-in model": try_model,
     "engine": try_engine,

@@ -47,7 +47,7 @@ def main(engine_name: str, folder: str) -> None:
     if way == "written":
         from core.worker.engines.adapter_sync.lora_slot import WrittenSlot
 
-        engine._known["slot"] = engine._way = WrittenSlot(engine._llm)  # type: ignore[attr-defined]
+        engine._known["slot"] = engine._sync = WrittenSlot(engine._llm)  # type: ignore[attr-defined]
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     torch.set_num_threads(threads)  # must be the real one again, whatever the engine did to it
     policy = attach_adapter(load_base(folder, config, device), config)
@@ -72,9 +72,9 @@ def main(engine_name: str, folder: str) -> None:
     broken = broken_ways(engine) if way in ("merged", "slot") else {}
     caught = {}
     if broken:
-        engine._way.leave()  # type: ignore[attr-defined]
+        engine._sync.leave()  # type: ignore[attr-defined]
     for fault, broken_way in broken.items():
-        kept, engine._way = engine._way, broken_way  # type: ignore[attr-defined]
+        kept, engine._sync = engine._sync, broken_way  # type: ignore[attr-defined]
         broken_way.connect(policy)
         try:
             prove_live(policy, engine, prompts, seed=0)
@@ -82,7 +82,7 @@ def main(engine_name: str, folder: str) -> None:
         except RunError as error:
             caught[fault] = error.kind
         broken_way.leave()
-        engine._way = kept  # type: ignore[attr-defined]
+        engine._sync = kept  # type: ignore[attr-defined]
     if broken:
         engine.sync()
     sys.stdout.write(
@@ -117,7 +117,7 @@ def main(engine_name: str, folder: str) -> None:
 
 def broken_ways(engine: Any) -> dict[str, Any]:
     """The engine's own way of taking the adapter, with a fault that only the proof can see."""
-    kind = type(engine._way)
+    kind = type(engine._sync)
 
     class NotApplied(kind):  # type: ignore[misc, valid-type]
         def push(self) -> None:

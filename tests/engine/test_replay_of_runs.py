@@ -5,7 +5,7 @@ import json
 import pytest
 from engine_support import Demo, grouper
 
-from core.insights.replay import make_plan, replay_step
+from core.insights.replay import make_reweighting, replay_step
 from core.store import open_database
 from core.store.rollouts.evaluation import list_questions
 from core.store.rollouts.load import list_groups
@@ -29,7 +29,7 @@ def test_replayed_weights_are_what_training_with_them_gave(demo: Demo) -> None:
             for run_id in (demo.document["run"], json.loads(result.stdout)["run"])
         )
     database.close()
-    turns = replay_step(1, groups, make_plan(config, OTHER, {}), config).turns
+    turns = replay_step(1, groups, make_reweighting(config, OTHER, {}), config).turns
     replayed = {turn.completion.token_ids: turn for turn in turns}
     trained = [one for group in expected for one in group.completions]
     assert sorted(turn.completion.token_ids for turn in turns) == sorted(one.token_ids for one in trained)

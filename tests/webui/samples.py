@@ -9,7 +9,7 @@ from typing import Any
 from core.config import make_config
 from core.models.tokens import LETTERS
 from core.processes import identify
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.records.rollout import Completion, Group, RewardScore
 from core.records.run import Failure, LoadPhase, PlannedMemory, Run
 from core.records.status import RunStatus
@@ -108,13 +108,15 @@ def spoken(number: int, text: str) -> Step:
     )
 
 
-def answers(text: str, step: int, asked: str = "") -> list[Question]:
+def answers(text: str, step: int, asked: str = "") -> list[EvaluationPrompt]:
     """Two fixed prompts, with `asked` in them, before training and after some step."""
     first, then = (
         Reply(number, said, "stop", 3, worth, (RewardScore("correctness", worth),))
         for number, said, worth in ((0, "It is eight.", 0.0), (step, text, 1.0))
     )
-    return [Question(place, f"What is {place}+3? {asked}", {"answer": text}, (first, then)) for place in range(2)]
+    return [
+        EvaluationPrompt(place, f"What is {place}+3? {asked}", {"answer": text}, (first, then)) for place in range(2)
+    ]
 
 
 def add_tokenizer(home: Path) -> None:

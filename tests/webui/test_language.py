@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from samples import STEPS, add_run, answers, end_run
 
 from core.config import RunConfig
-from core.insights.known_failures import load_troubles
+from core.insights.known_failures import load_known_failures
 from core.insights.reward_hacking import KINDS
 from core.records.run import Failure
 from core.records.status import RunStatus
@@ -100,7 +100,7 @@ def test_a_catalogue_has_every_text_that_is_made_from_a_table(language: str) -> 
     wanted = {text for field in fields for text in (field.label, field.hint)} | set(forms.sections())
     wanted |= {text for figure in FIGURES for text in (figure.title, figure.about) if text}
     wanted |= {status.value.capitalize() for status in RunStatus} | {word for word, _, _ in STATES.values()}
-    wanted |= set(ORDER_NAMES.values()) | set(KINDS.values()) | {trouble.title for trouble in load_troubles()}
+    wanted |= set(ORDER_NAMES.values()) | set(KINDS.values()) | {trouble.title for trouble in load_known_failures()}
     wanted |= {name for name, *_ in MEASURES.values()} | {recipe.description for recipe in RECIPES}
     wanted |= {reward.about for recipe in RECIPES for reward in recipe.rewards}
     assert wanted - CATALOGUES[language].keys() == set()

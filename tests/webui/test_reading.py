@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from samples import add_run, answers, end_run
 
-from core.records.evaluation import Question
+from core.records.evaluation import EvaluationPrompt
 from core.records.status import RunStatus
 from core.settings import load_settings
 from core.store.rollouts import feedback
@@ -36,8 +36,8 @@ def run_id(services: Services) -> str:
 
 def test_a_question_is_counted_once_until_its_run_changes(services: Services, run_id: str) -> None:
     asked = {"run": run_id, "min_reward": "0.5"}
-    before = find.look(services, asked)[2]
-    assert find.look(services, asked)[2] == before
+    before = find.render(services, asked)[2]
+    assert find.render(services, asked)[2] == before
     revision = _revision(services, run_id)
     review(services.database, run_id)
     assert _revision(services, run_id) > revision  # what was found may be another number now
@@ -45,11 +45,11 @@ def test_a_question_is_counted_once_until_its_run_changes(services: Services, ru
 
 def test_flagged_ones_are_counted_as_they_are_now(services: Services, run_id: str) -> None:
     asked = {"run": run_id, "flagged": "1"}
-    assert "<b>0 completions</b>" in find.look(services, asked)[2]
+    assert "<b>0 completions</b>" in find.render(services, asked)[2]
     with services.database.writing() as connection:
         (one, *_), _ = list_completions(connection, run_id, CompletionFilter(limit=1))
         feedback.flag(connection, one.id, True)
-    assert "<b>1 completion</b>" in find.look(services, asked)[2]
+    assert "<b>1 completion</b>" in find.render(services, asked)[2]
 
 
 def test_tags_of_one_run_are_not_offered_in_another(services: Services, run_id: str) -> None:
@@ -64,12 +64,12 @@ def test_tags_of_one_run_are_not_offered_in_another(services: Services, run_id: 
 def test_prompts_that_were_trained_on_are_said_to_be(services: Services, run_id: str) -> None:
     with services.database.writing() as connection:
         record_answers(connection, run_id, answers("Three.", 2))
-    assert "trained on none of them" in evaluation.look(services, {"run": run_id})[2]
+    assert "trained on none of them" in evaluation.render(services, {"run": run_id})[2]
     with services.database.writing() as connection:
         group = list_groups(connection, run_id, 1)[0]
-        known = Question(2, group.prompt, group.fields, answers("Three.", 2)[0].replies)
+        known = EvaluationPrompt(2, group.prompt, group.fields, answers("Three.", 2)[0].replies)
         record_answers(connection, run_id, [known])
-    _, chart, table, _ = evaluation.look(services, {"run": run_id})
+    _, chart, table, _ = evaluation.render(services, {"run": run_id})
     assert "trained on 1 of these 3 too" in table
     assert table.count("The run was trained on this prompt too") == 1
     assert "Those not trained on" in chart
@@ -78,7 +78,7 @@ def test_prompts_that_were_trained_on_are_said_to_be(services: Services, run_id:
 def test_a_prompt_asked_once_is_compared_with_itself_from_best_to_worst(services: Services, run_id: str) -> None:
     with services.database.reading() as connection:
         group = list_groups(connection, run_id, 1)[0]
-    compared = prompt.look(services, {"id": str(group.completions[0].id)})[3]
+    compared = prompt.render(services, {"id": str(group.completions[0].id)})[3]
     best, worst = group.completions[0], group.completions[-1]
     assert f'value="{best.id}" translate="no" selected' in compared
     assert f'value="{worst.id}" translate="no" selected' in compared

@@ -14,9 +14,9 @@ from core.errors import RunError
 from core.records.step import Step
 from core.store import Database
 from core.store.runs import lifecycle, queries
-from core.worker.heartbeat import Pulse
+from core.worker.heartbeat import Heartbeat
 from core.worker.recorder import refuse_nonsense
-from core.worker.retry import PatientStore
+from core.worker.retry import RetryingWriter
 
 CONFIG = make_config({"model": "smollm2-135m", "recipe": "addition"})
 
@@ -34,13 +34,13 @@ def test_numbers_and_missing_numbers_pass() -> None:
 
 
 @pytest.fixture
-def patient(database: Database) -> tuple[PatientStore, str]:
+def patient(database: Database) -> tuple[RetryingWriter, str]:
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, CONFIG)
-    return PatientStore(database, run.id, Pulse(database, run.id)), run.id
+    return RetryingWriter(database, run.id, Heartbeat(database, run.id)), run.id
 
 
-def test_what_passes_is_waited_for_and_told(database: Database, patient: tuple[PatientStore, str]) -> None:
+def test_what_passes_is_waited_for_and_told(database: Database, patient: tuple[RetryingWriter, str]) -> None:
     store, run_id = patient
     attempts = []
 
@@ -57,7 +57,7 @@ def test_what_passes_is_waited_for_and_told(database: Database, patient: tuple[P
     assert "No space left" in event.message
 
 
-def test_what_does_not_pass_is_raised_at_once(patient: tuple[PatientStore, str]) -> None:
+def test_what_does_not_pass_is_raised_at_once(patient: tuple[RetryingWriter, str]) -> None:
     store, _ = patient
     with pytest.raises(KeyError):
         store.until_done(lambda: {}["missing"])
@@ -68,7 +68,7 @@ def test_what_does_not_pass_is_raised_at_once(patient: tuple[PatientStore, str])
 @pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_lock_held_longer_than_the_busy_timeout_is_waited_out(
-    database: Database, patient: tuple[PatientStore, str]
+    database: Database, patient: tuple[RetryingWriter, str]
 ) -> None:
     store, run_id = patient
 
@@ -83,7 +83,7 @@ def test_a_lock_held_longer_than_the_busy_timeout_is_waited_out(
     holder = threading.Thread(target=hold)
     holder.start()
     locked.wait()
-    store.write(lambda connection: lifecycle.note(connection, run_id, written=True))
+    store.write(lambda connection: lifecycle.add_facts(connection, run_id, written=True))
     holder.join()
     with database.reading() as connection:
         assert queries.get_run(connection, run_id).facts["written"] is True

@@ -16,9 +16,9 @@ import torch
 from models import DEVICE, DTYPE, model_folder, random_base
 
 from core.config import RunConfig, make_config
-from core.planning.run_plan import plan_setting, setting_of
+from core.planning.run_plan import plan_workload, workload_of
 from core.settings import Settings
-from core.tasks.task import Example, Message, Recipe, Reward
+from core.tasks.task import Example, Message, Reward, Task
 from core.worker.checks.packing_exact import try_packing
 from core.worker.engines.engine import Sampling
 from core.worker.engines.transformers import TransformersEngine
@@ -30,7 +30,7 @@ from core.worker.objectives.trl_grpo import PolicyTrainer
 from core.worker.update.logprobs import settle_kernels
 
 
-def recipe_of(prompt_tokens: int) -> Recipe:
+def recipe_of(prompt_tokens: int) -> Task:
     """Prompts of exactly this many tokens, no two alike, rewards by chance: every group has a gradient."""
     chance = random.Random(0)
 
@@ -40,7 +40,7 @@ def recipe_of(prompt_tokens: int) -> Recipe:
             yield Example((Message(role="user", content=words),), {})
 
     reward = Reward("chance", 1.0, "random", lambda text, fields: chance.random())
-    return Recipe("measure", "", "", (reward,), generate, lambda fields: "")
+    return Task("measure", "", "", (reward,), generate, lambda fields: "")
 
 
 def tokenizer_of(folder: Path) -> Any:
@@ -99,14 +99,14 @@ def measure_rows(
 def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> dict[str, Any]:
     """Three steps of the product's own trainer; peaks by phase, seconds by phase, and the plan."""
     settle_kernels()
-    first = engine.way
+    first = engine.adapter_sync
     base = share_base(str(folder), engine) if config.share_weights else random_base(folder, config.quantization)
     policy = attach_adapter(base, config)
     engine.connect(policy)
     with policy.disable_adapter():
         packing = try_packing(policy.get_base_model(), config)
     use(engine, first if config.adapter_sync == "auto" else config.adapter_sync)
-    engine._naps = config.sleep_kv_cache
+    engine._sleeps = config.sleep_kv_cache
     tokenizer = tokenizer_of(folder)
     recipe = recipe_of(config.prompt_tokens)
     examples = recipe.examples(config.prompts_per_step * config.steps, 0)
@@ -121,7 +121,7 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         after = Path(scratch), lambda phase: None, on_step
         PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
     engine.rest()
-    planned = plan_setting(settings, str(config.model), config.gpu, setting_of(config))
+    planned = plan_workload(settings, str(config.model), config.gpu, workload_of(config))
     result = {
         "planned": {phase.name: phase.total_bytes for phase in planned.phases},
         "planned_kv_blocks": planned.kv_cache.blocks,
@@ -131,12 +131,12 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         "seconds": [dict(step.seconds) for step in found],
         "tokens": [sum(c.length for g in step.groups for c in g.completions) for step in found],
         "mismatch": [step.metrics.get("mismatch/mean") for step in found],
-        "way": engine.way,
+        "way": engine.adapter_sync,
         "packing": packing.reason,
     }
     engine._wake()
     use(engine, first)
-    engine._way.leave()
+    engine._sync.leave()
     for way in engine._known.values():
         way._policy = None
     return result
@@ -144,9 +144,9 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
 
 def use(engine: Any, way: str) -> None:
     """Changes to another way of an engine that has room for both."""
-    if way != engine.way:
-        engine._way.leave()
-        engine._way, engine.way = engine._known[way], way
+    if way != engine.adapter_sync:
+        engine._sync.leave()
+        engine._sync, engine.adapter_sync = engine._known[way], way
 
 
 def generation(
@@ -161,7 +161,7 @@ def generation(
     engine, facts = start(config, folder, **options)
     yield {"engine": {**facts, **options}}
     # Merged weights would be written into a base that is shared, quantised ones are none to share.
-    shared = engine.way == "slot" and not options
+    shared = engine.adapter_sync == "slot" and not options
     base = share_base(str(folder), engine) if shared else random_base(folder, config.quantization)
     policy = attach_adapter(base, config)
     engine.connect(policy)
@@ -169,10 +169,10 @@ def generation(
     sampling = Sampling(1.0, 1.0, 0, config.completion_tokens, 1)
     syncs = [_timed(engine.sync) for _ in range(6)]
     runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 3)
-    yield {"way": engine.way, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
+    yield {"way": engine.adapter_sync, "sync_seconds": syncs, "tokens_per_second": runs, "tokens": tokens}
     engine._scheduler._plain = False  # each step planned as vLLM plans it
     runs, tokens = _speeds(engine, prompts, config.group_size, sampling, 2)
-    yield {"way": engine.way, "planned_by": "vllm", "tokens_per_second": runs, "tokens": tokens}
+    yield {"way": engine.adapter_sync, "planned_by": "vllm", "tokens_per_second": runs, "tokens": tokens}
     if shared:
         stock = TransformersEngine(tokenizer_of(folder))
         stock.connect(policy.eval())

@@ -30,22 +30,22 @@ def server_times(folder: Path, database: Database, ids: Sequence[str]) -> dict[s
         return round(statistics.median(taken), 1)
 
     views = {
-        "runs_first": lambda services: runs.look(services, RunFilter()),
-        "runs_search": lambda services: runs.look(services, RunFilter(search="run 7", sort="-reward")),
-        "run_first": lambda services: run.look(services, run.View(ids[0])),
-        "compare_first": lambda services: compare.look(services, compare.View(tuple(ids))),
+        "runs_first": lambda services: runs.render(services, RunFilter()),
+        "runs_search": lambda services: runs.render(services, RunFilter(search="run 7", sort="-reward")),
+        "run_first": lambda services: run.render(services, run.View(ids[0])),
+        "compare_first": lambda services: compare.render(services, compare.View(tuple(ids))),
     }
     found: dict[str, float] = {name: cold(look) for name, look in views.items()}
     services = open_services(settings)
     live: dict[str, list[float]] = {"runs_update": [], "run_update": []}
-    view, _ = run.look(services, run.View(ids[0]))
-    runs.look(services, RunFilter())
+    view, _ = run.render(services, run.View(ids[0]))
+    runs.render(services, RunFilter())
     for _ in range(REPEATS):
         next_step(database, ids[0])
         time.sleep(0.6)  # until the change token is read again
-        live["runs_update"].append(milliseconds(lambda: runs.look(services, RunFilter())))
+        live["runs_update"].append(milliseconds(lambda: runs.render(services, RunFilter())))
         seen = view
-        live["run_update"].append(milliseconds(lambda: run.look(services, seen)))  # noqa: B023 - called at once
-        view, _ = run.look(services, view)
+        live["run_update"].append(milliseconds(lambda: run.render(services, seen)))  # noqa: B023 - called at once
+        view, _ = run.render(services, view)
     services.close()
     return {**found, **{name: round(statistics.median(taken), 1) for name, taken in live.items()}}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.planner import NAMES, Phase, Plan
+from core.planner import NAMES, MemoryPhase, MemoryPlan
 from core.units import gib, plural, thin
 from webui.components.stacked_bar import Segment, legend, stacked_bar
 from webui.present import capitalised, esc
@@ -24,7 +24,7 @@ COLOURS = {
 }
 
 
-def budget_bar(plan: Plan, device: str, advice: Sequence[str] = (), doubt: str = "") -> str:
+def budget_bar(plan: MemoryPlan, device: str, advice: Sequence[str] = (), doubt: str = "") -> str:
     """The sentence that says whether it fits, a bar for each phase, the legend, and the figures on demand.
 
     advice  what to change when it does not fit, most harmless first
@@ -49,7 +49,7 @@ def _advice(advice: Sequence[str]) -> str:
     )
 
 
-def _phase_bar(phase: Phase, plan: Plan, scale: int) -> str:
+def _phase_bar(phase: MemoryPhase, plan: MemoryPlan, scale: int) -> str:
     peak = ' <span class="soft">· peak</span>' if phase.name == plan.peak_phase else ""
     return (
         f'<div class="phase"><div class="phase-head"><h4>{esc(capitalised(phase.name))}{peak}</h4>'
@@ -58,14 +58,14 @@ def _phase_bar(phase: Phase, plan: Plan, scale: int) -> str:
     )
 
 
-def _segments(phase: Phase) -> list[Segment]:
+def _segments(phase: MemoryPhase) -> list[Segment]:
     return [
         Segment(capitalised(line.name), line.bytes, gib(line.bytes), COLOURS.get(line.name, "--budget-11"))
         for line in phase.lines
     ]
 
 
-def _largest(plan: Plan) -> list[Segment]:
+def _largest(plan: MemoryPlan) -> list[Segment]:
     """Every line once, at its largest."""
     segments = [segment for phase in plan.phases for segment in _segments(phase)]
     largest = {segment.name: segment for segment in sorted(segments, key=lambda segment: segment.size)}
@@ -81,19 +81,19 @@ def _axis(capacity: int, scale: int, device: str) -> str:
     )
 
 
-def _cache(plan: Plan) -> str:
+def _cache(plan: MemoryPlan) -> str:
     cache = plan.kv_cache
     if not cache.tokens:
         return ""
-    setting = plan.setting
-    room = f"{plural(cache.full_length_sequences, 'completion')} of {setting.completion_tokens:,} tokens at once"
+    workload = plan.workload
+    room = f"{plural(cache.full_length_sequences, 'completion')} of {workload.completion_tokens:,} tokens at once"
     return (
-        f'<p class="soft">KV cache: <b>{room}</b>, each after a prompt of {setting.prompt_tokens:,}; a step samples '
-        f"{setting.completions_per_step}. That is {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks.</p>"
+        f'<p class="soft">KV cache: <b>{room}</b>, each after a prompt of {workload.prompt_tokens:,}; a step samples '
+        f"{workload.completions_per_step}. That is {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks.</p>"
     )
 
 
-def _table(plan: Plan) -> str:
+def _table(plan: MemoryPlan) -> str:
     """Every line of every phase with the formula that gave it."""
     rows = "".join(
         f'<tr><th scope="row">{esc(capitalised(line.name))}</th><td class="soft">{esc(phase.name)}</td>'

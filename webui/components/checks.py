@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.insights.known_failures import Trouble
+from core.insights.known_failures import KnownFailure
 from core.jobs.doctor import Check
 from core.units import duration
 from webui.present import esc, sentence
@@ -34,9 +34,9 @@ def versions_table(versions: Mapping[str, str]) -> str:
     return f'<table class="table"><tbody>{rows}</tbody></table>'
 
 
-def known_failures(troubles: Sequence[Trouble]) -> str:
-    """Every trouble, folded, the classic ones first and open."""
-    ordered = sorted(troubles, key=lambda known: not known.classic)
+def known_failures_view(failures: Sequence[KnownFailure]) -> str:
+    """Every known failure, folded, the classic ones first and open."""
+    ordered = sorted(failures, key=lambda known: not known.classic)
     return "".join(
         f'<details class="fold" data-key="trouble-{esc(known.kind)}"{" open" if known.classic else ""}>'
         f"<summary lang=en>{esc(known.title)}</summary>"

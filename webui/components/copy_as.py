@@ -8,7 +8,7 @@ from core.errors import InvalidInput
 from webui.present import copyable, esc, worded
 
 
-def same_elsewhere(config: RunConfig) -> str:
+def copy_as(config: RunConfig) -> str:
     command = copyable("As a command line", documents.command_line(config), key="command")
     return command + copyable("As JSON", documents.config_json(config), key="json")
 

@@ -8,7 +8,7 @@ from core.store.integrity import size_bytes
 from core.units import gib
 from webui.components.checks import versions_table
 from webui.components.live import live, still
-from webui.pages.frame import QUIET, frame, or_else, page_body, said, title
+from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body, title
 from webui.present import definitions, esc, skeleton
 from webui.services import Services
 
@@ -38,11 +38,11 @@ def build(app: gr.Blocks, services: Services) -> None:
                 still("<h2>Words</h2>")
                 still(definitions([(word, esc(meaning)) for word, meaning in WORDS], kind="words"))
 
-    @or_else(lambda error: [said(error, "The versions could not be read"), ""])
-    def look() -> list[str]:
+    @or_else(lambda error: [error_panel(error, "The versions could not be read"), ""])
+    def render() -> list[str]:
         return [versions_table({"grouper": core.__version__, **doctor.versions(services.settings)}), _place(services)]
 
-    app.load(look, None, [versions, place], **QUIET)
+    app.load(render, None, [versions, place], **QUIET)
 
 
 def _place(services: Services) -> str:

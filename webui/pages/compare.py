@@ -15,7 +15,7 @@ from core.store.runs.table import RunFilter, page_of_runs, runs_by_id
 from webui.components.charts import FIGURES, as_text, compared_charts
 from webui.components.comparison import MOST_RUNS, differences, final_figures, picker, prompt_picker, said_side_by_side
 from webui.components.live import ARRIVES, chart_wall, live, still
-from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, said, title
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse, title
 from webui.pages.pressed import pressed
 from webui.present import empty_state, skeleton
 from webui.services import Services
@@ -60,7 +60,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     def present(seen: View) -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
         doing = "The runs could not be compared"
-        values = attempt(lambda: look(services, seen), lambda error: {"problem": said(error, doing)})
+        values = attempt(lambda: render(services, seen), lambda error: {"problem": error_panel(error, doing)})
         made = prints(values)
         fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
         return {view: replace(seen, sent={**seen.sent, **made}), **fresh}
@@ -95,7 +95,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 def first(services: Services, query: Mapping[str, str]) -> tuple[View, dict[str, str]]:
     """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
     view = asked(query)
-    values = look(services, view)
+    values = render(services, view)
     return replace(view, sent=prints(values, "pulse")), values
 
 
@@ -104,7 +104,7 @@ def asked(query: Mapping[str, str]) -> View:
     return View(ids, _whole(query.get("step")) or None, _whole(query.get("prompt")))
 
 
-def look(services: Services, view: View) -> dict[str, str]:
+def render(services: Services, view: View) -> dict[str, str]:
     """The panels, made once for all who compare the same runs."""
     token = services.shared.token()
     key = ("compare", view.runs, view.step, view.prompt, token)

@@ -20,7 +20,7 @@ from webui.components.live import live, still
 from webui.components.token_strip import token_strip
 from webui.language import words
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, frame, or_else, page_body, said
+from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body
 from webui.present import empty_state, esc, folded, own, skeleton
 from webui.services import Services
 
@@ -55,7 +55,7 @@ def build(app: gr.Blocks, services: Services) -> None:
         number = whole(asked.get("id")) or 0
         with services.database.reading() as connection:
             one = get_completion(connection, number)
-        return [number, *look(services, one, asked), "", *(_remark(one) if remarking else [])]
+        return [number, *render(services, one, asked), "", *(_remark(one) if remarking else [])]
 
     app.load(arrive, None, [chosen, heading, text, about, strip, problem, *remarking], **QUIET)
     if services.read_only:
@@ -71,7 +71,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 
         return changed(number, write)
 
-    @or_else(lambda error: [gr.skip(), gr.skip(), said(error, "Nothing was changed")])
+    @or_else(lambda error: [gr.skip(), gr.skip(), error_panel(error, "Nothing was changed")])
     def changed(number: int, write: Any) -> list[Any]:
         """What is typed and not saved yet stays as it is."""
         with services.database.writing() as connection:
@@ -86,10 +86,10 @@ def build(app: gr.Blocks, services: Services) -> None:
 def _unread(error: Exception) -> str:
     if isinstance(error, NotFound):
         return empty_state("No such completion", f"{error} Pick one from the list.", "Completions", "completions")
-    return said(error, "The completion could not be read")
+    return error_panel(error, "The completion could not be read")
 
 
-def look(services: Services, one: Completion, asked: Mapping[str, str]) -> list[str]:
+def render(services: Services, one: Completion, asked: Mapping[str, str]) -> list[str]:
     """[title, text, facts, token strip]."""
     with services.database.reading() as connection:
         run = queries.get_run(connection, one.run)

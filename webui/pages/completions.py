@@ -13,7 +13,7 @@ from webui.components.completions import group_rows, tabs
 from webui.components.live import live
 from webui.components.run_panels import step_picker
 from webui.components.run_select import run_select
-from webui.pages.frame import QUIET, attempt, frame, page_body, said, title
+from webui.pages.frame import QUIET, attempt, error_panel, frame, page_body, title
 from webui.pages.pressed import pressed
 from webui.present import empty_state, esc, skeleton
 from webui.services import Services
@@ -55,14 +55,14 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def present(wanted: View) -> list[Any]:
         doing = "The completions could not be read"
-        return attempt(lambda: [*look(services, wanted)], lambda error: [wanted, unread(error, doing), "", ""])
+        return attempt(lambda: [*render(services, wanted)], lambda error: [wanted, unread(error, doing), "", ""])
 
     app.load(arrive, None, outputs, **QUIET)
     picker.select(pick, view, outputs, **QUIET | {"trigger_mode": "always_last"})
     groups.select(opened, view, outputs, **QUIET | {"trigger_mode": "always_last"})
 
 
-def look(services: Services, view: View) -> tuple[View, str, str, str]:
+def render(services: Services, view: View) -> tuple[View, str, str, str]:
     """(view as it is now, title, step picker, groups)."""
     with services.database.reading() as connection:
         known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step or run.id == view.run]
@@ -95,7 +95,7 @@ def unread(error: Exception, doing: str) -> str:
     """The title's place when there is no such run, or when something else went wrong."""
     if isinstance(error, NotFound):
         return empty_state("No such run", f"{error} Pick one from the list.", "Completions", "completions")
-    return title("Completions") + said(error, doing)
+    return title("Completions") + error_panel(error, doing)
 
 
 def nothing_yet(services: Services) -> str:

@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from core.insights.known_failures import load_troubles
+from core.insights.known_failures import load_known_failures
 from core.jobs import doctor
-from webui.components.checks import checks_view, known_failures, versions_table
+from webui.components.checks import checks_view, known_failures_view, versions_table
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, frame, or_else, page_body, said, title
+from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body, title
 from webui.present import skeleton
 from webui.services import Services
 
@@ -30,23 +30,23 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="split"):
             with gr.Column(elem_classes="card", scale=7, min_width=320):
                 still("<h2>What goes wrong, and what to do</h2>")
-                still(known_failures(load_troubles()))
+                still(known_failures_view(load_known_failures()))
             with gr.Column(elem_classes="card", scale=5, min_width=320):
                 still("<h2>Versions</h2>")
                 installed = live(skeleton(6), elem_id="versions")
 
-    def look() -> list[Any]:
+    def render() -> list[Any]:
         return [_looked(services), versions_table(doctor.versions(services.settings))]
 
     def examine() -> Iterator[list[Any]]:
         yield from _examined(services)
 
-    app.load(look, None, [found, installed], **QUIET)
+    app.load(render, None, [found, installed], **QUIET)
     if not services.read_only:
         button.click(examine, None, [found, button], **QUIET)
 
 
-@or_else(lambda error: said(error, "The checks could not be made"))
+@or_else(lambda error: error_panel(error, "The checks could not be made"))
 def _looked(services: Services) -> str:
     """What can be read without trying anything; the rest waits for the button."""
     checks = list(doctor.examine(services.settings, quick=True))
@@ -65,7 +65,7 @@ def _examined(services: Services) -> Iterator[list[Any]]:
             waiting = [doctor.Check(name, "skipped", "Waiting.") for name, _ in doctor.TRIED if name not in done]
             yield [checks_view([*done.values(), *waiting], "Checking"), busy]
     except Exception as error:  # comes after checks that are shown already: not one answer instead of another
-        yield [said(error, "The checks could not be made"), gr.Button(words("Run all checks"), interactive=True)]
+        yield [error_panel(error, "The checks could not be made"), gr.Button(words("Run all checks"), interactive=True)]
         return
     checks = list(done.values())
     yield [checks_view(checks, doctor.verdict(checks)), gr.Button(words("Run all checks"), interactive=True)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.records.run import Run
 from core.store.rollouts.evaluation import list_questions, trained_on
 from core.store.runs import queries
@@ -38,12 +38,12 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     @or_else(lambda error: [unread(error, "The evaluation could not be read"), "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        return [*look(services, dict(request.query_params))]
+        return [*render(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
+def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
     """(title, chart, the prompts, two answers to one of them)."""
     with services.database.reading() as connection:
         runs = queries.list_runs(connection, limit=RUNS)
@@ -76,7 +76,7 @@ def _none(run: Run) -> str:
     return f'<h2>Fixed prompts</h2><p class="soft">{why}</p>'
 
 
-def _chart(questions: Sequence[Question], trained: Collection[int]) -> dict[str, Any]:
+def _chart(questions: Sequence[EvaluationPrompt], trained: Collection[int]) -> dict[str, Any]:
     """All answers, and where only some of the prompts were trained on, those to the others."""
     others = [one for one in questions if one.number not in trained]
     steps = sorted({reply.step for one in questions for reply in one.replies})
@@ -87,7 +87,7 @@ def _chart(questions: Sequence[Question], trained: Collection[int]) -> dict[str,
     return {"steps": steps, "series": series}
 
 
-def _means(questions: Sequence[Question], steps: Sequence[int]) -> list[float | None]:
+def _means(questions: Sequence[EvaluationPrompt], steps: Sequence[int]) -> list[float | None]:
     earned: dict[int, list[float]] = {}
     for reply in (reply for one in questions for reply in one.replies):
         if reply.reward is not None:
@@ -95,7 +95,9 @@ def _means(questions: Sequence[Question], steps: Sequence[int]) -> list[float | 
     return [sum(earned[step]) / len(earned[step]) if step in earned else None for step in steps]
 
 
-def _table(run_id: str, questions: Sequence[Question], chosen: Question, trained: Collection[int]) -> str:
+def _table(
+    run_id: str, questions: Sequence[EvaluationPrompt], chosen: EvaluationPrompt, trained: Collection[int]
+) -> str:
     low, high = bar_range(reply.reward for one in questions for reply in one.replies)
     rows = ""
     for one in questions:
@@ -128,7 +130,7 @@ def _apart(trained: int, count: int) -> str:
     return f"The run was trained on {trained} of these {count} too: its recipe has too few other prompts."
 
 
-def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:
+def _compared(run_id: str, one: EvaluationPrompt, asked: Mapping[str, str]) -> str:
     """The prompt, two of its answers, and what differs."""
     left, right = _at(one, asked.get("a"), one.replies[0]), _at(one, asked.get("b"), one.replies[-1])
     form = (
@@ -148,12 +150,12 @@ def _compared(run_id: str, one: Question, asked: Mapping[str, str]) -> str:
     )
 
 
-def _at(one: Question, text: Any, otherwise: Reply) -> Reply:
+def _at(one: EvaluationPrompt, text: Any, otherwise: Reply) -> Reply:
     step = whole(text, least=0)
     return next((reply for reply in one.replies if reply.step == step), otherwise)
 
 
-def _choice(name: str, label: str, one: Question, chosen: Reply) -> str:
+def _choice(name: str, label: str, one: EvaluationPrompt, chosen: Reply) -> str:
     options = "".join(
         f'<option value="{reply.step}"{" selected" if reply is chosen else ""}>'
         f"{_when(reply)}: reward {reward(reply.reward)}</option>"

@@ -39,12 +39,12 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     @or_else(lambda error: [unread(error, "The completions could not be read"), "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        return [*look(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
+        return [*render(services, {name: text for name, text in request.query_params.items() if name in NAMES})]
 
     app.load(arrive, None, [heading, form, found], **QUIET)
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
+def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str]:
     """(title, form, what was found)."""
     with services.database.reading() as connection:
         known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step]

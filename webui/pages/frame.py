@@ -74,7 +74,7 @@ def title(text: str, note: str = "") -> str:
     return f'<div class="title"><h1>{esc(text)}</h1>{f"<p>{esc(note)}</p>" if note else ""}</div>'
 
 
-def said(error: Exception, doing: str) -> str:
+def error_panel(error: Exception, doing: str) -> str:
     """An error in its place: the sentence of one raised on purpose; of any other the kind, and the rest in the log."""
     if isinstance(error, GrouperError):
         return panel("error", doing, str(error))
@@ -111,7 +111,7 @@ def or_else(instead: Callable[[Exception], Answer]) -> Callable[[Callable[Given,
 def refusal(doing: str, work: Callable[[], object]) -> str:
     """Does it. Nothing when it is done; when it could not be, the panel that says so and why."""
 
-    @or_else(lambda error: said(error, doing))
+    @or_else(lambda error: error_panel(error, doing))
     def done() -> str:
         work()
         return ""

@@ -19,7 +19,7 @@ from webui.components.copy_as import field_errors
 from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, TICK, frame, or_else, page_body, pulse, said, title
+from webui.pages.frame import QUIET, TICK, error_panel, frame, or_else, page_body, pulse, title
 from webui.pages.launch_form import (
     config_of,
     filled_in,
@@ -183,7 +183,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
 
         def without(error: Exception) -> list[Any]:
             """The form is usable all the same."""
-            return [said(error, "That run's settings cannot be used"), *begin(starting, *given)]
+            return [error_panel(error, "That run's settings cannot be used"), *begin(starting, *given)]
 
         @or_else(without)
         def with_its_settings() -> list[Any]:
@@ -205,7 +205,9 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
     """Fills in what this device can do best and says why, field by field."""
     fields = list(form.values())
 
-    @or_else(lambda error: [said(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))])
+    @or_else(
+        lambda error: [error_panel(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))]
+    )
     def fill(*given: Any) -> list[Any]:
         config = config_of(forms.named(given))
         best = best_settings(services.settings, config)
@@ -244,8 +246,12 @@ def _register_launch(
 def _not_launched(services: Services, chosen: dict[str, Any], error: Exception) -> list[Any]:
     """[button, outcome, errors]: the button as it was, why there is no run, and that under its field too."""
     gpu, device = str(chosen["gpu"]), str(chosen["device"] or "auto")
-    word = _word(*submission.standing(services.database, services.settings, gpu, device))
-    return [gr.Button(words(word), interactive=True), said(error, "The run was not launched"), field_errors([error])]
+    word = _word(*submission.queue_position(services.database, services.settings, gpu, device))
+    return [
+        gr.Button(words(word), interactive=True),
+        error_panel(error, "The run was not launched"),
+        field_errors([error]),
+    ]
 
 
 def _changes(text: str) -> dict[str, Any]:
@@ -268,7 +274,9 @@ def _readiness(services: Services, before: str | None, gpu: str, device: str) ->
     if services.read_only:
         note = panel("notice", "This dashboard is read-only", "Plans can be made here; runs are launched elsewhere.")
     else:
-        at_work, waiting = submission.standing(services.database, services.settings, str(gpu), str(device or "auto"))
+        at_work, waiting = submission.queue_position(
+            services.database, services.settings, str(gpu), str(device or "auto")
+        )
         if stack.sentence:
             heading = "Sampling will be slow here" if stack.can_train else "This machine cannot train yet"
             note = panel("notice", heading, stack.sentence)

@@ -17,9 +17,9 @@ from core.tasks.registry import compose
 from core.units import gib, parameters
 from webui import forms
 from webui.components.budget_bar import budget_bar
-from webui.components.copy_as import field_errors, same_elsewhere
+from webui.components.copy_as import copy_as, field_errors
 from webui.components.launch_panels import recipe_view
-from webui.pages.frame import or_else, said
+from webui.pages.frame import error_panel, or_else
 from webui.present import capitalised
 from webui.services import Services
 
@@ -39,7 +39,7 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
 
 def _no_plan(error: Exception) -> list[Any]:
     unticked = gr.Checkbox(value=False, visible=False)
-    return [said(error, "No plan for these values"), unticked, field_errors([error]), gr.skip()]
+    return [error_panel(error, "No plan for these values"), unticked, field_errors([error]), gr.skip()]
 
 
 @or_else(_no_plan)
@@ -52,7 +52,7 @@ def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     doubt = calibration.doubt(services.settings, config)
     bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
-    return [bars, gr.skip() if services.read_only else insist, field_errors(), same_elsewhere(config)]
+    return [bars, gr.skip() if services.read_only else insist, field_errors(), copy_as(config)]
 
 
 def filled_in(services: Services, config: RunConfig) -> list[Any]:
@@ -64,7 +64,7 @@ def filled_in(services: Services, config: RunConfig) -> list[Any]:
 
 def refused(error: Exception, doing: str, fields: int) -> list[Any]:
     """The same outputs when a config cannot stand there: everything stays, and the reason is said."""
-    problem = [gr.skip(), gr.skip(), said(error, doing), gr.skip(), field_errors([error]), gr.skip()]
+    problem = [gr.skip(), gr.skip(), error_panel(error, doing), gr.skip(), field_errors([error]), gr.skip()]
     return [*problem, *(gr.skip() for _ in range(fields))]
 
 

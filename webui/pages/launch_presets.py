@@ -11,7 +11,7 @@ from core.store.runs import notes
 from webui import forms
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, or_else, said
+from webui.pages.frame import QUIET, error_panel, or_else
 from webui.pages.launch_form import config_of, filled_in, refused
 from webui.present import esc
 from webui.services import Services
@@ -75,7 +75,7 @@ def register_presets(
     def take_in(text: str) -> list[Any]:
         return filled_in(services, make_config(read_config_json(text)))
 
-    @or_else(lambda error: [gr.skip(), gr.skip(), said(error, "The preset was not kept")])
+    @or_else(lambda error: [gr.skip(), gr.skip(), error_panel(error, "The preset was not kept")])
     def save_preset(name: str, *given: Any) -> list[Any]:
         config = config_of(forms.named(given))
         with database.writing() as connection:
@@ -84,7 +84,7 @@ def register_presets(
         done = f'<p class="soft" role="status">Kept as {esc(preset.name)}.</p>'
         return [gr.Dropdown(choices=[*known], value=preset.name), "", done]
 
-    @or_else(lambda error: [gr.skip(), said(error, "The preset was not forgotten")])
+    @or_else(lambda error: [gr.skip(), error_panel(error, "The preset was not forgotten")])
     def forget_preset(name: str | None) -> list[Any]:
         with database.writing() as connection:
             notes.delete_preset(connection, name or "")

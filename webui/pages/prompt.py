@@ -7,7 +7,7 @@ import gradio as gr
 
 from core.errors import NotFound
 from core.records.rollout import Completion
-from core.store.rollouts.load import fetch, get_completion
+from core.store.rollouts.load import get_completion, load_completions
 from core.store.rollouts.prompt_history import MOST_VISITS, Visit, visits
 from core.units import plural, thin
 from webui.components.charts import run_styles
@@ -16,7 +16,7 @@ from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, chart_beside, frame, or_else, page_body, said
+from webui.pages.frame import QUIET, chart_beside, error_panel, frame, or_else, page_body
 from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
@@ -35,7 +35,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     @or_else(lambda error: [_unread(error), "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        return [*look(services, dict(request.query_params))]
+        return [*render(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, chart, table, compared], **QUIET)
 
@@ -43,10 +43,10 @@ def build(app: gr.Blocks, services: Services) -> None:
 def _unread(error: Exception) -> str:
     if isinstance(error, NotFound):
         return empty_state("No such prompt", f"{error} Pick one from the list.", "Completions", "completions")
-    return said(error, "The prompt could not be read")
+    return error_panel(error, "The prompt could not be read")
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
+def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str]:
     """(title with the prompt, chart, table of visits, two answers and their difference)."""
     number = whole(asked.get("id")) or 0
     with services.database.reading() as connection:
@@ -55,7 +55,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
         members = {member for visit in found for member, _ in visit.members}
         first, last = found[0].members[0][0], found[-1].members[0 if len(found) > 1 else -1][0]
         left, right = _chosen(asked.get("a"), members, first), _chosen(asked.get("b"), members, last)
-        pair = fetch(connection, [left, right] if left != right else [left])
+        pair = load_completions(connection, [left, right] if left != right else [left])
     runs = len({visit.run for visit in found})
     more = f" The newest {MOST_VISITS} groups." if len(found) == MOST_VISITS else ""
     answers = sum(len(visit.members) for visit in found)

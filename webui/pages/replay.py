@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import InvalidInput
-from core.insights.replay import FUNCTIONS, Replayed, Turn, largest_changes, make_plan, replay_step
+from core.insights.replay import FUNCTIONS, Replayed, Turn, largest_changes, make_reweighting, replay_step
 from core.records.run import Run
 from core.store.rollouts.load import list_groups
 from core.store.runs import queries
@@ -35,12 +35,12 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     @or_else(lambda error: [unread(error, "The rewards could not be replayed"), "", "", "", ""])
     def arrive(request: gr.Request) -> list[Any]:
-        return [*look(services, dict(request.query_params))]
+        return [*render(services, dict(request.query_params))]
 
     app.load(arrive, None, [heading, form, chart, figures, changes], **QUIET)
 
 
-def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str, str]:
+def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     """(title, form, chart, figures, the completions that change most)."""
     with services.database.reading() as connection:
         known = [run for run in queries.list_runs(connection, limit=RUNS) if run.step and not run.unreadable]
@@ -50,7 +50,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
         title = completions_title("Completions", run, known, "replay")
         form = _form(run, asked)
         try:
-            plan = make_plan(run.config, _weights(asked), _named(asked, "function:"))
+            reweighting = make_reweighting(run.config, _weights(asked), _named(asked, "function:"))
         except InvalidInput as error:
             return title, form, "", panel("error", "This cannot be replayed", str(error)), ""
         numbers = [*range(1, run.step + 1, -(-run.step // MOST_STEPS) or 1)]
@@ -58,7 +58,7 @@ def look(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str, s
         for number in numbers:
             groups = sorted(list_groups(connection, run.id, number), key=lambda group: group.index)
             if groups:
-                steps.append(replay_step(number, groups, plan, run.config))
+                steps.append(replay_step(number, groups, reweighting, run.config))
     if not steps:
         return title, form, "", nothing_sampled(run), ""
     return (

@@ -34,7 +34,7 @@ from webui.components.run_panels import (
     unreadable_panel,
 )
 from webui.components.time_bar import time_bars
-from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, said
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse
 from webui.pages.pressed import pressed
 from webui.pages.run_actions import act_on
 from webui.present import empty_state, failure_panel, skeleton
@@ -68,7 +68,9 @@ def build(app: gr.Blocks, services: Services) -> None:
     def present(wanted: View, problem: str = "") -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
         doing = "The run could not be read"
-        now, values = attempt(lambda: look(services, wanted), lambda error: (wanted, {"problem": said(error, doing)}))
+        now, values = attempt(
+            lambda: render(services, wanted), lambda error: (wanted, {"problem": error_panel(error, doing)})
+        )
         if problem:
             values["problem"] = problem
         made = prints(values, "charts")
@@ -110,7 +112,7 @@ def _register_changes(services: Services, panels: dict[str, Any], view: gr.State
 
 def first(services: Services, query: Mapping[str, str]) -> tuple[View, Values]:
     """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
-    view, values = look(services, asked(query))
+    view, values = render(services, asked(query))
     return replace(view, sent=prints(values, "charts", "pulse")), values
 
 
@@ -118,7 +120,7 @@ def asked(query: Mapping[str, str]) -> View:
     return View(run_id=query.get("id", "")[:20], step=_step(query.get("step")))
 
 
-def look(services: Services, view: View) -> tuple[View, Values]:
+def render(services: Services, view: View) -> tuple[View, Values]:
     """The panels as they are now, made once for all who look at the same, and the charts' newest points."""
     now, token = time.time(), services.shared.token(view.run_id)
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from core.errors import InvalidInput
 from core.jobs import submission
-from core.jobs.resume import resume
+from core.jobs.resume import resume_run
 from core.store.runs import notes
 from webui.pages.frame import refusal
 from webui.pages.pressed import Pressed
@@ -32,12 +32,12 @@ def _stop_now(services: Services, run_id: str, _press: Pressed) -> None:
 
 
 def _resume(services: Services, run_id: str, _press: Pressed) -> None:
-    resume(services.database, services.settings, run_id, "page")
+    resume_run(services.database, services.settings, run_id, "page")
 
 
 def _extend(services: Services, run_id: str, press: Pressed) -> None:
     steps = _whole("steps", press.field("steps"))
-    resume(services.database, services.settings, run_id, "page", steps)
+    resume_run(services.database, services.settings, run_id, "page", steps)
 
 
 def _delete(services: Services, run_id: str, _press: Pressed) -> None:

@@ -14,7 +14,7 @@ from core.store.runs.table import SORTS, RunFilter, facets, page_of_runs
 from core.units import plural
 from webui.components.live import ARRIVES, live, still
 from webui.components.runs_table import filter_bar, runs_table
-from webui.pages.frame import QUIET, TICK, attempt, frame, page_body, prints, pulse, refusal, said, title
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse, refusal, title
 from webui.pages.pressed import Pressed, pressed
 from webui.present import empty_state, panel, skeleton
 from webui.services import Services
@@ -48,7 +48,7 @@ def build(app: gr.Blocks, services: Services) -> None:
     def present(seen: View, problem: str = "") -> dict[Any, Any]:
         """Only the panels that differ from what this tab has."""
         doing = "The runs could not be read"
-        read = attempt(lambda: look(services, seen.wanted), lambda error: {"problem": said(error, doing)})
+        read = attempt(lambda: render(services, seen.wanted), lambda error: {"problem": error_panel(error, doing)})
         values = {"problem": problem, **read}
         made = prints(values)
         fresh = {panels[name]: values[name] for name in values if made[name] != seen.sent.get(name)}
@@ -70,7 +70,7 @@ def build(app: gr.Blocks, services: Services) -> None:
 
     def act(seen: View, event: gr.EventData) -> dict[Any, Any]:
         doing = "Nothing was changed"
-        return present(seen, attempt(lambda: act_on(services, pressed(event)), lambda error: said(error, doing)))
+        return present(seen, attempt(lambda: act_on(services, pressed(event)), lambda error: error_panel(error, doing)))
 
     app.load(arrive, panels["pulse"], outputs, js=ARRIVES, **QUIET)
     panels["pulse"].tick(present, view, outputs, **TICK)
@@ -85,11 +85,11 @@ def build(app: gr.Blocks, services: Services) -> None:
 def first(services: Services, query: Mapping[str, str]) -> tuple[View, dict[str, str]]:
     """What is sent with the page; the pulse is sent once more when the tab has started, which tells it that it has."""
     wanted = asked(query)
-    values = {"problem": "", **look(services, wanted)}
+    values = {"problem": "", **render(services, wanted)}
     return View(wanted, prints(values, "pulse")), values
 
 
-def look(services: Services, wanted: RunFilter) -> dict[str, str]:
+def render(services: Services, wanted: RunFilter) -> dict[str, str]:
     """The panels, made once for all who look at the same part of the table."""
     token = services.shared.token()
     return services.shared.once(("runs", wanted, token), lambda: _panels(services, wanted, token))

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.records.rollout import RewardScore
 from core.store.rollouts.record import clean, finite, to_json
 from core.store.schema import groups, questions, replies, runs
 from core.store.token_codec import prompt_key
 
 
-def record_answers(connection: sa.Connection, run_id: str, answers: Sequence[Question]) -> None:
+def record_answers(connection: sa.Connection, run_id: str, answers: Sequence[EvaluationPrompt]) -> None:
     """Stores each prompt once, and its replies in the place of those that a step had before."""
     run = connection.execute(sa.select(runs.c.key).where(runs.c.id == run_id)).scalar_one()
     for one in answers:
@@ -39,7 +39,7 @@ def record_answers(connection: sa.Connection, run_id: str, answers: Sequence[Que
             )
 
 
-def list_questions(connection: sa.Connection, run_id: str) -> list[Question]:
+def list_questions(connection: sa.Connection, run_id: str) -> list[EvaluationPrompt]:
     """A run's fixed prompts, each with its replies by step."""
     query = sa.select(replies).join(runs, runs.c.key == replies.c.run).where(runs.c.id == run_id)
     said: dict[int, list[Reply]] = {}
@@ -49,12 +49,12 @@ def list_questions(connection: sa.Connection, run_id: str) -> list[Question]:
         said.setdefault(row.number, []).append(reply)
     asked = sa.select(questions).join(runs, runs.c.key == questions.c.run).where(runs.c.id == run_id)
     return [
-        Question(row.number, row.prompt, json.loads(row.fields), tuple(said.get(row.number, ())))
+        EvaluationPrompt(row.number, row.prompt, json.loads(row.fields), tuple(said.get(row.number, ())))
         for row in connection.execute(asked.order_by(questions.c.number))
     ]
 
 
-def trained_on(connection: sa.Connection, run_id: str, asked: Sequence[Question]) -> set[int]:
+def trained_on(connection: sa.Connection, run_id: str, asked: Sequence[EvaluationPrompt]) -> set[int]:
     """The numbers of those fixed prompts that the run was trained on too."""
     query = sa.select(groups.c.id).join(runs, runs.c.key == groups.c.run).where(runs.c.id == run_id).limit(1)
     found = set()

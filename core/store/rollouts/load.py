@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import NotFound
-from core.records.rollout import Completion, Group, Remark, RewardScore
+from core.records.rollout import Completion, Feedback, Group, RewardScore
 from core.store.schema import (
     completions,
     evidence,
@@ -19,12 +19,12 @@ from core.store.schema import (
     texts,
     tokens,
 )
-from core.store.token_codec import unpack_floats, unpack_ids
+from core.store.token_codec import decode_floats, decode_ids
 
 TOKEN_COLUMNS = ("logprobs", "trainer_logprobs", "entropies")
 
 
-def fetch(connection: sa.Connection, ids: Sequence[int], with_tokens: bool = False) -> list[Completion]:
+def load_completions(connection: sa.Connection, ids: Sequence[int], with_tokens: bool = False) -> list[Completion]:
     """These completions, in this order; those that are gone are left out."""
     if not ids:
         return []
@@ -58,10 +58,10 @@ def fetch(connection: sa.Connection, ids: Sequence[int], with_tokens: bool = Fal
             flat=row["flat"],
             length=row["length"],
             scores=tuple(scored.get(row["id"], ())),
-            token_ids=unpack_ids(row.get("token_ids") or b""),
-            remark=said.get(row["id"], Remark()),
+            token_ids=decode_ids(row.get("token_ids") or b""),
+            remark=said.get(row["id"], Feedback()),
             evidence=found.get(row["id"], {}),
-            **{name: unpack_floats(row.get(name) or b"") for name in TOKEN_COLUMNS},
+            **{name: decode_floats(row.get(name) or b"") for name in TOKEN_COLUMNS},
         )
         for row in (rows[each] for each in ids if each in rows)
     ]
@@ -69,7 +69,7 @@ def fetch(connection: sa.Connection, ids: Sequence[int], with_tokens: bool = Fal
 
 def get_completion(connection: sa.Connection, completion_id: int) -> Completion:
     """One completion with its tokens, or NotFound."""
-    found = fetch(connection, [completion_id], with_tokens=True)
+    found = load_completions(connection, [completion_id], with_tokens=True)
     if not found:
         raise NotFound("completion", completion_id, "which does not exist", "it may have gone with its run")
     return found[0]
@@ -96,14 +96,14 @@ def read_groups(
         )
         order = order.order_by(completions.c.reward.desc(), completions.c.number)
         of_group = {row.id: row.group for row in connection.execute(order)}
-        for one in fetch(connection, list(of_group), with_tokens):
+        for one in load_completions(connection, list(of_group), with_tokens):
             members.setdefault(of_group[one.id], []).append(one)
     return [
         Group(
             id=row.id,
             index=row.number,
             prompt=row.prompt,
-            prompt_token_ids=unpack_ids(row.prompt_token_ids),
+            prompt_token_ids=decode_ids(row.prompt_token_ids),
             fields=json.loads(row.fields),
             completions=tuple(members.get(row.id, ())),
         )
@@ -129,13 +129,13 @@ def _scores(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Rew
     return found
 
 
-def _remarks(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Remark]:
+def _remarks(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Feedback]:
     tagged: dict[int, list[str]] = {}
     for row in connection.execute(sa.select(tags).where(tags.c.completion.in_(ids)).order_by(tags.c.tag)):
         tagged.setdefault(row.completion, []).append(row.tag)
     said = {row.completion: row for row in connection.execute(sa.select(remarks).where(remarks.c.completion.in_(ids)))}
     return {
-        each: Remark(
+        each: Feedback(
             flagged=bool(said[each].flagged) if each in said else False,
             note=said[each].note if each in said else "",
             tags=tuple(tagged.get(each, ())),

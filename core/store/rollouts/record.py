@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.insights import reward_hacking as looking
+from core.insights import reward_hacking
 from core.records.rollout import Completion, Group, RewardScore
 from core.records.run import Checkpoint, LoadPhase
 from core.records.step import Step
@@ -29,7 +29,7 @@ from core.store.schema import (
     texts,
     tokens,
 )
-from core.store.token_codec import pack_floats, pack_ids, prompt_key, unpack_ids
+from core.store.token_codec import decode_ids, encode_floats, encode_ids, prompt_key
 from core.tasks.advantages import is_flat
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -82,7 +82,7 @@ def _recorded_tokens(connection: sa.Connection, run: int, step: int) -> list[tup
         .where(completions.c.run == run, completions.c.step == step)
         .order_by(groups.c.number, completions.c.number)
     )
-    return [unpack_ids(packed) for packed in connection.execute(query).scalars()]
+    return [decode_ids(packed) for packed in connection.execute(query).scalars()]
 
 
 def _forget_step(connection: sa.Connection, run: int, run_id: str, step: int) -> None:
@@ -143,7 +143,7 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
         group_id += 1
     rows[evidence] = [
         {"run": run, "kind": one.kind, "completion": ids[one.group, one.index], "detail": clean(one.detail)}
-        for one in looking.look(step, earlier_scores(connection, run, step.number))
+        for one in reward_hacking.scan_step(step, earlier_scores(connection, run, step.number))
     ]
     for table, made in rows.items():
         if made:
@@ -178,7 +178,7 @@ def _function_places(connection: sa.Connection, run: int, step: Step) -> dict[st
 
 def earlier_scores(connection: sa.Connection, run: int, step: int) -> list[dict[str, float]]:
     """The mean score of every function in the steps just before this one, oldest first."""
-    wanted = range(step - looking.JUMP_STEPS, step)
+    wanted = range(step - reward_hacking.JUMP_STEPS, step)
     query = (
         sa.select(completions.c.step, scores.c.function, sa.func.avg(scores.c.value))
         .join(groups, groups.c.id == completions.c.group)
@@ -201,7 +201,7 @@ def _group_row(group_id: int, run: int, step: int, group: Group) -> dict[str, An
         "number": group.index,
         "prompt": prompt,
         "prompt_key": prompt_key(prompt),
-        "prompt_token_ids": pack_ids(group.prompt_token_ids),
+        "prompt_token_ids": encode_ids(group.prompt_token_ids),
         "fields": to_json(group.fields),
     }
 
@@ -221,10 +221,10 @@ def _completion_row(one: Completion, places: Mapping[str, int]) -> dict[str, Any
 def _token_row(completion_id: int, one: Completion) -> dict[str, Any]:
     return {
         "completion": completion_id,
-        "token_ids": pack_ids(one.token_ids),
-        "logprobs": pack_floats(one.logprobs),
-        "trainer_logprobs": pack_floats(one.trainer_logprobs) if one.trainer_logprobs else None,
-        "entropies": pack_floats(one.entropies) if one.entropies else None,
+        "token_ids": encode_ids(one.token_ids),
+        "logprobs": encode_floats(one.logprobs),
+        "trainer_logprobs": encode_floats(one.trainer_logprobs) if one.trainer_logprobs else None,
+        "entropies": encode_floats(one.entropies) if one.entropies else None,
     }
 
 

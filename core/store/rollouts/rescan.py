@@ -1,11 +1,11 @@
-"""The look at each step made again, for runs that were recorded before there was one, or before it was better."""
+"""Steps scanned anew for signs of reward hacking, for runs recorded before that was done, or done as well."""
 
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from core.errors import InvalidInput
-from core.insights import reward_hacking as looking
+from core.insights import reward_hacking
 from core.records.step import Step
 from core.store import columnar
 from core.store.database import Database
@@ -31,14 +31,14 @@ def review(database: Database, run_id: str) -> int:
     for first in range(1, run.step + 1, AT_ONCE):
         with database.writing() as connection:
             for number in range(first, min(first + AT_ONCE, run.step + 1)):
-                found += _look(connection, run_id, number)
+                found += _scan(connection, run_id, number)
     with database.writing() as connection:
         columnar.seal(connection, _key(connection, run_id))
         update(connection, run_id)  # what was found is counted anew
     return found
 
 
-def _look(connection: sa.Connection, run_id: str, number: int) -> int:
+def _scan(connection: sa.Connection, run_id: str, number: int) -> int:
     key = _key(connection, run_id)
     groups = tuple(
         replace(group, completions=tuple(sorted(group.completions, key=lambda one: one.index)))
@@ -47,7 +47,7 @@ def _look(connection: sa.Connection, run_id: str, number: int) -> int:
     ids = {(group.index, one.index): one.id for group in groups for one in group.completions}
     columnar.forget(connection, key, number)  # they hold a copy of what was found
     connection.execute(sa.delete(evidence).where(evidence.c.completion.in_(list(ids.values()))))
-    findings = looking.look(Step(number, {}, {}, {}, groups), earlier_scores(connection, key, number))
+    findings = reward_hacking.scan_step(Step(number, {}, {}, {}, groups), earlier_scores(connection, key, number))
     rows = [
         {"run": key, "kind": one.kind, "completion": ids[one.group, one.index], "detail": clean(one.detail)}
         for one in findings

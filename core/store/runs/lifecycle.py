@@ -157,7 +157,7 @@ def update(connection: sa.Connection, run_id: str, **values: object) -> None:
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(revision=_next_revision(), **values))
 
 
-def note(connection: sa.Connection, run_id: str, **facts: object) -> None:
+def add_facts(connection: sa.Connection, run_id: str, **facts: object) -> None:
     """Adds to what a run found out about itself: small values by name, the newest of each kept."""
     run = get_run(connection, run_id)
     run.must_be_readable()

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 
 from core.errors import InvalidInput
 from core.store.columnar import Array, Bounds, evidence_bit
-from core.store.columnar import Columns as Packed
+from core.store.columnar import Columns as SegmentColumns
 from core.store.schema import answers_search, completions, evidence, functions, groups, prompts_search, remarks, tags
 from core.store.search.filter import CompletionFilter
 from core.store.search.fulltext import match_query
-from core.store.search.id_sets import Between, Listed, is_in, sorted_ids
+from core.store.search.id_sets import Between, IndexedIds, is_in, sorted_ids
 
 MOST_ID = 2**62
 STEPS_LISTED = 1000  # a longer range of steps is most of a run, and better tested than listed
 Clause = sa.ColumnElement[bool]
 Columns = Any  # those of `completions`, or of a subquery with the same names
-Test = Callable[[Packed], Array]
+Test = Callable[[SegmentColumns], Array]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Condition:
     """One filter.
 
     probe       whether a row with these columns passes
-    test        which completions of a block pass, by its columns `names`
+    test        which completions of a segment pass, by its columns `names`
     bounds      within which their values of a column lie
     ids         all completions that pass, for the caller to count up to some bound; None where no index knows
     probes      the probe asks the full-text index
-    cut         the test of blocks lets only the first of very many pass
+    cut         the test of segments lets only the first of very many pass
     spans_runs  it may be asked of all runs at once
     """
 
@@ -51,7 +51,7 @@ def conditions(
 ) -> list[Condition]:
     """Everything that is asked. Raises InvalidInput for a reward function that the run does not have.
 
-    most_found  the test of blocks for a search lets no more than the first so many pass
+    most_found  the test of segments for a search lets no more than the first so many pass
     """
     asked = [
         *_bounds(run, "reward", wanted.min_reward, wanted.max_reward),
@@ -98,7 +98,7 @@ def _bounds(run: int | None, name: str, low: float | None, high: float | None) -
 
 
 def _within(name: str, low: float | None, high: float | None, ids: sa.Select[Any] | None) -> Condition:
-    def test(c: Packed) -> Array:
+    def test(c: SegmentColumns) -> Array:
         above = np.ones(len(c[name]), bool) if low is None else c[name] >= low
         return above if high is None else above & (c[name] <= high)
 
@@ -150,7 +150,7 @@ def _listed(connection: sa.Connection, ids: sa.Select[Any]) -> Condition:
 
 
 def _among(connection: sa.Connection, ids: sa.Select[Any]) -> Test:
-    """Whether a completion is one of these, which are read when the first block is tested."""
+    """Whether a completion is one of these, which are read when the first segment is tested."""
     known = functools.cache(lambda: sorted_ids(connection, ids))
     return lambda c: is_in(c["id"], known())
 
@@ -172,16 +172,16 @@ def _searched(
 
 
 def _answers(connection: sa.Connection, run: int | None, query: str, most_found: int | None) -> Condition:
-    """Those whose text matches; for blocks, of more than `most_found` the first so many."""
+    """Those whose text matches; for segments, of more than `most_found` the first so many."""
     rowid, first_last = answers_search.c.rowid, id_range(connection, run)
     ids = _matching(answers_search, query).where(rowid.between(*first_last))
     last = None if most_found is None else connection.execute(ids.limit(1).offset(most_found)).scalar()
-    listed = Listed(connection, lambda low, high: _matching(answers_search, query).where(rowid.between(low, high)))
+    listed = IndexedIds(connection, lambda low, high: _matching(answers_search, query).where(rowid.between(low, high)))
 
     def probe(c: Columns) -> Clause:
         return _matching(answers_search, query).where(rowid == c.id).correlate_except(answers_search).exists()
 
-    def test(c: Packed) -> Array:
+    def test(c: SegmentColumns) -> Array:
         return listed.has(c["id"]) if last is None else listed.has(c["id"]) & (c["id"] < last)
 
     bounds: Mapping[str, Bounds] = {} if last is None else {"id": (None, last)}
@@ -201,7 +201,7 @@ def _of_groups(
     found = between(0, MOST_ID).subquery()
     source = found.join(completions, completions.c.group == found.c.id)
     ids = sa.select(completions.c.id).select_from(source).where(completions.c.run == run)
-    listed = Listed(connection, between)
+    listed = IndexedIds(connection, between)
     return Condition(
         lambda c: (probe(c.group) if probe else between(c.group, c.group)).exists(),
         lambda c: listed.has(c["group"]),

@@ -1,7 +1,7 @@
-"""Ids that another index knows, read a stretch at a time as the blocks of a run ask for them.
+"""Ids that another index knows, read a stretch at a time as the segments of a run ask for them.
 
 A common word is in millions of completions. To list them all takes a second and much memory, and a page may be full
-after the first block.
+after the first segment.
 """
 
 import functools
@@ -20,7 +20,7 @@ SPARSE = 64  # a table of so many places for each value is still small
 Between = Callable[[int, int], sa.Select[Any]]
 
 
-class Listed:
+class IndexedIds:
     """The ids that `between(first, last)` finds; the stretches read last are kept."""
 
     def __init__(self, connection: sa.Connection, between: Between) -> None:

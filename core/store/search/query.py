@@ -1,11 +1,11 @@
-"""Finding completions among a million in a moment: a page at a time, in any order, under any filters.
+"""A search of completions among a million in a moment: a page at a time, in any order, under any filters.
 
 No index serves every pair of filter and order, so three ways are tried, the cheapest first:
 
 1. One of the filters matches few completions (found out by counting up to a bound in its index): only those are
    looked at.
 2. The order's own index is walked for a stretch. Where the filters match a fair share the page is full by then.
-3. Everything is looked at, in blocks of columns (`core.store.columnar`), and the best `limit` are kept.
+3. Everything is looked at, in segments of columns (`core.store.columnar`), and the best `limit` are kept.
 
 A page starts where the one before ended (keyset), so the thousandth costs what the first does.
 """
@@ -21,7 +21,7 @@ from core.errors import InvalidInput
 from core.insights.reward_hacking import KINDS
 from core.records.rollout import Completion
 from core.store.columnar import Array
-from core.store.rollouts.load import fetch
+from core.store.rollouts.load import load_completions
 from core.store.runs.queries import get_run
 from core.store.schema import completions, functions, runs
 from core.store.search import scan
@@ -106,7 +106,7 @@ def list_completions(
     """
     run = _run_key(connection, run_id)
     asked = conditions(connection, run, wanted)
-    question = Question(connection, run, asked, _few(connection, run, asked, effort), effort)
+    question = SearchQuery(connection, run, asked, _few(connection, run, asked, effort), effort)
     order = _order(connection, run, wanted.sort)
     after = _read_cursor(wanted.after) if wanted.after else None
     beyond_values = after is not None and after[0] is None and order.gaps
@@ -116,7 +116,7 @@ def list_completions(
         ids += question.search(order, after, wanted.limit + 1 - len(ids), unvalued=True)
     page = ids[: wanted.limit]
     cursor = _write_cursor(*page[-1]) if len(ids) > wanted.limit else ""
-    return fetch(connection, [each for each, _ in page], with_tokens), cursor
+    return load_completions(connection, [each for each, _ in page], with_tokens), cursor
 
 
 def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter, effort: Effort = USUAL) -> Overview:
@@ -127,7 +127,7 @@ def overview(connection: sa.Connection, run_id: str, wanted: CompletionFilter, e
     more = few is None and any(condition.cut for condition in asked)
     low, high = _reward_range(connection, run)
     count, scored, bins = 0, 0, np.zeros(BINS, np.int64)
-    for rewards in Question(connection, run, asked, few, effort).rewards():
+    for rewards in SearchQuery(connection, run, asked, few, effort).rewards():
         known = rewards[~np.isnan(rewards)]
         places = ((known - low) * (BINS / (high - low))).astype(np.int64)
         bins += np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
@@ -164,7 +164,7 @@ def evidence_counts(connection: sa.Connection, run_id: str) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Question:
+class SearchQuery:
     """All filters of one question. `few` is one of them that few completions meet, if there is such."""
 
     connection: sa.Connection

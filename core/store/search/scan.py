@@ -1,4 +1,4 @@
-"""Every completion of a run against every filter: blocks by their columns, and by SQL what is in no block yet."""
+"""Every completion of a run against every filter: segments by their columns, and by SQL what is in no segment yet."""
 
 import itertools
 from collections import Counter

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.tasks.rewards import answer_is, has_one_answer
-from core.tasks.task import Example, Message, Recipe, Reward
+from core.tasks.task import Example, Message, Reward, Task
 
 LARGEST_SUM = 10
 # One answered question shows the form; a model this small does not follow a description of it.
@@ -28,7 +28,7 @@ def gold(fields: Mapping[str, Any]) -> str:
     return f"<answer>{fields['answer']}</answer>"
 
 
-ADDITION = Recipe(
+ADDITION = Task(
     name="addition",
     title="Addition in answer tags",
     description="Add two numbers with a sum of up to ten, answer between tags. The quickest way to see learning.",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.tasks.rewards import equation_reaches_target, equation_uses_numbers
-from core.tasks.task import Example, Message, Recipe, Reward
+from core.tasks.task import Example, Message, Reward, Task
 
 EXAMPLE = "Example: with 2, 3 and 10, to make 16: <answer>2 * 3 + 10</answer>"
 
@@ -35,7 +35,7 @@ def gold(fields: Mapping[str, Any]) -> str:
     return f"<answer>{fields['solution']}</answer>"
 
 
-COUNTDOWN = Recipe(
+COUNTDOWN = Task(
     name="countdown",
     title="Countdown numbers game",
     description="Combine three numbers with + - * / to reach a target. Needs search, so it rewards longer reasoning.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import InvalidInput
 from core.tasks.rewards import answer_is, has_one_answer
-from core.tasks.task import Example, Message, Recipe, Reward
+from core.tasks.task import Example, Message, Reward, Task
 
 HUB_ID = "openai/gsm8k"
 FORMATS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
@@ -73,7 +73,7 @@ def _files(source: Path) -> list[Path]:
     return [file for file in usable if file.suffix == usable[0].suffix]
 
 
-GSM8K = Recipe(
+GSM8K = Task(
     name="gsm8k",
     title="Grade-school maths (GSM8K)",
     description="Word problems with a numeric answer. Reads the dataset from the Hub or from a local copy.",

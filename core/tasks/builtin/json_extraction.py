@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.tasks.rewards import fields_match, is_one_json_object
-from core.tasks.task import Example, Message, Recipe, Reward
+from core.tasks.task import Example, Message, Reward, Task
 
 NAMES = (
     "Ana",
@@ -50,7 +50,7 @@ def gold(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields["answer"])
 
 
-JSON_EXTRACTION = Recipe(
+JSON_EXTRACTION = Task(
     name="json-extraction",
     title="Facts to JSON",
     description="Read a name, an age and a city out of a sentence and answer with one JSON object.",

@@ -21,7 +21,7 @@ from typing import Any
 from core.config import RunConfig
 from core.settings import load_settings, set_engine_environment
 from core.tasks.registry import compose, get_recipe
-from core.tasks.task import Recipe, Reward
+from core.tasks.task import Reward, Task
 
 FULL = "full_length"
 # Longest completions, in tokens: the recipe's own, 64, and 64 of which none is left out.
@@ -83,7 +83,7 @@ def _config(steps: int, overrides: dict[str, Any]) -> tuple[RunConfig, bool]:
     return config, bool(overrides.get(FULL))
 
 
-def _recipe(config: RunConfig, full: bool) -> Recipe:
+def _recipe(config: RunConfig, full: bool) -> Task:
     recipe, chance = get_recipe(config.recipe), random.Random(config.seed)
     by_chance = Reward("chance", 1.0, "random", lambda text, fields: chance.random())
     return dataclasses.replace(recipe, rewards=(by_chance,)) if full else recipe
@@ -159,7 +159,7 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     from core.worker.dtype import compute_dtype
     from core.worker.loading.weights import fetch_folder, load_tokenizer
     from core.worker.rollouts.examples import as_dataset, choose_examples
-    from core.worker.rollouts.score import ScoreSheet
+    from core.worker.rollouts.score import RewardScores
 
     folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
     dtype = compute_dtype(torch.device("cpu")) if best else torch.float32
@@ -184,7 +184,7 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         GRPOTrainer(
             model=folder,
-            reward_funcs=ScoreSheet(recipe, examples).functions(),
+            reward_funcs=RewardScores(recipe, examples).functions(),
             args=GRPOConfig(
                 output_dir=scratch,
                 max_steps=config.steps,

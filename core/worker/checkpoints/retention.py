@@ -20,7 +20,7 @@ PREFIX = "step-"
 
 
 @dataclass(frozen=True)
-class Found:
+class ResumePoint:
     """The checkpoint to go on from, if any, and what was wrong with newer ones."""
 
     folder: Path | None
@@ -53,7 +53,7 @@ class Checkpoints:
         for each in gone:
             shutil.rmtree(each.path, ignore_errors=True)
 
-    def newest(self) -> Found:
+    def newest(self) -> ResumePoint:
         """The newest checkpoint whose every file is what was written; half-written leftovers are removed."""
         for left in self._folder.glob("*.partial"):
             shutil.rmtree(left, ignore_errors=True)
@@ -61,9 +61,9 @@ class Checkpoints:
         for folder in sorted(self._folder.glob(f"{PREFIX}*"), reverse=True):
             problem = damage(folder)
             if not problem:
-                return Found(folder, int(folder.name.removeprefix(PREFIX)), tuple(damaged))
+                return ResumePoint(folder, int(folder.name.removeprefix(PREFIX)), tuple(damaged))
             damaged.append(f"The checkpoint {folder.name} is damaged ({problem}) and was passed over.")
-        return Found(None, 0, tuple(damaged))
+        return ResumePoint(None, 0, tuple(damaged))
 
-    def load(self, found: Found, policy: PeftModel) -> TrainingState | None:
+    def load(self, found: ResumePoint, policy: PeftModel) -> TrainingState | None:
         return load_checkpoint(policy, found.folder) if found.folder is not None else None

@@ -63,12 +63,12 @@ def prove_live(
             with policy.disable_adapter():
                 proof = Proof(with_adapter, mean_difference(policy, asked, groups, packed))
         if not proof.is_live:
-            raise RunError("adapter-not-live", _finding(proof), "Set fast_inference to off, and report this engine.")
+            raise RunError("adapter-not-live", _sentence(proof), "Set fast_inference to off, and report this engine.")
     engine.sync()
     return proof
 
 
-class StepWatch:
+class MismatchMonitor:
     """Follows every step's mean |difference| between engine and trainer."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ def mean_difference(
     return float((ours.cpu() - torch.tensor(engines)).abs().mean())
 
 
-def _finding(proof: Proof) -> str:
+def _sentence(proof: Proof) -> str:
     return (
         "The engine does not sample from the policy: its logprobs differ from the trainer's by "
         f"{proof.with_adapter:.3f} with the adapter and by {proof.without_adapter:.3f} without it "

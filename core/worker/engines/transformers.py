@@ -22,7 +22,7 @@ class TransformersEngine:
     """Samples from the policy in place, so there is nothing to synchronise."""
 
     name = "transformers"
-    way = "in place"
+    adapter_sync = "in place"
     reason = ""
     asleep_bytes = 0
 

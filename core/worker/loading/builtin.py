@@ -22,7 +22,7 @@ MANIFEST = "grouper-manifest.json"
 END_OF_TURN = "<|im_end|>"
 
 
-def prepare_builtin(source: BuiltinSource, folder: Path) -> Path:
+def convert_builtin(source: BuiltinSource, folder: Path) -> Path:
     """The folder of the converted model, converting it first when it is missing or its hashes do not match.
 
     Several processes may ask at once: each converts into a folder of its own, the first to finish is kept. What a

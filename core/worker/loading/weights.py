@@ -11,7 +11,7 @@ from core.config import RunConfig
 from core.errors import InvalidInput
 from core.models.locate import ModelSource, fetch_hub_file
 from core.worker.dtype import compute_dtype
-from core.worker.loading.builtin import prepare_builtin
+from core.worker.loading.builtin import convert_builtin
 
 # Weights as safetensors only; nothing that could run code when it is opened.
 HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.jinja", "tokenizer*", "merges.txt")
@@ -25,7 +25,7 @@ def fetch_folder(source: ModelSource) -> str:
         assert source.known is not None
         assert source.known.builtin is not None
         assert source.folder is not None
-        return str(prepare_builtin(source.known.builtin, source.folder))
+        return str(convert_builtin(source.known.builtin, source.folder))
     if source.kind == "folder":
         return str(source.folder)
     from huggingface_hub import snapshot_download

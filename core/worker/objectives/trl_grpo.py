@@ -12,25 +12,25 @@ from trl import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
 from core.config import RunConfig
-from core.records.evaluation import Question
-from core.tasks.task import Example, Recipe
+from core.records.evaluation import EvaluationPrompt
+from core.tasks.task import Example, Task
 from core.worker.checkpoints.files import TrainingState
 from core.worker.checkpoints.trainer_state import capture, restore, restore_random
 from core.worker.loading.load import Loaded
 from core.worker.memory import PeakMeter
 from core.worker.objectives.trl_arguments import grpo_arguments
-from core.worker.objectives.trl_sampler import EngineBridge
-from core.worker.rollouts.assemble import SampledStep, collect
+from core.worker.objectives.trl_sampler import TrlSampler
+from core.worker.rollouts.assemble import StepBatch, collect
 from core.worker.rollouts.evaluation import Evaluation
 from core.worker.rollouts.examples import as_dataset
-from core.worker.rollouts.score import ScoreSheet
+from core.worker.rollouts.score import RewardScores
 from core.worker.update.logprobs import Scored, compare, score_batch
 from core.worker.update.packing import split_groups
 
 # The planner's names for the phases of a step.
 PLANNED_PHASE = {"generate": "rollout", "evaluate": "rollout", "sync": "sync"}
-OnStep = Callable[[SampledStep], bool]
-OnAnswers = Callable[[Sequence[Question]], None]
+OnStep = Callable[[StepBatch], bool]
+OnAnswers = Callable[[Sequence[EvaluationPrompt]], None]
 
 
 class PolicyTrainer(GRPOTrainer):
@@ -48,7 +48,7 @@ class PolicyTrainer(GRPOTrainer):
         self,
         loaded: Loaded,
         config: RunConfig,
-        recipe: Recipe,
+        recipe: Task,
         examples: list[Example],
         folder: Path,
         on_phase: Callable[[str], None],
@@ -63,11 +63,11 @@ class PolicyTrainer(GRPOTrainer):
         examples = [*examples[start:], *examples[:start]]
         self._config, self._recipe, self._examples = config, recipe, examples
         self._on_phase, self._on_step, self._on_answers = on_phase, on_step, on_answers
-        self._sheet = ScoreSheet(recipe, examples)
+        self._reward_scores = RewardScores(recipe, examples)
         self._seconds: dict[str, float] = {}
         self._memory = PeakMeter(loaded.engine)
         self._step_began = time.perf_counter()
-        self._sampled: SampledStep | None = None
+        self._sampled: StepBatch | None = None
         self._scored: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
         self._engine = loaded.engine
         self._evaluation = Evaluation(recipe, config, loaded.tokenizer) if on_answers else None
@@ -78,7 +78,7 @@ class PolicyTrainer(GRPOTrainer):
         adapter = [(each, each.data) for each in loaded.policy.parameters() if each.requires_grad]
         super().__init__(
             model=loaded.policy,
-            reward_funcs=self._sheet.functions(),
+            reward_funcs=self._reward_scores.functions(),
             args=grpo_arguments(config, folder, list(weights.values()), device, done),
             train_dataset=as_dataset(examples),
             processing_class=loaded.tokenizer,
@@ -87,8 +87,8 @@ class PolicyTrainer(GRPOTrainer):
             parameter.data = data
         self.remove_callback(PrinterCallback)
         # The trainer is built without vLLM, which keeps its own colocate mode out, and then given our engine.
-        self._bridge = EngineBridge(loaded.engine, config, self._clock, self._next_step, self._ask)
-        self.vllm_generation = self._bridge
+        self._sampler = TrlSampler(loaded.engine, config, self._clock, self._next_step, self._ask)
+        self.vllm_generation = self._sampler
         self.use_vllm = True
         self._last_loaded_step = -1
 
@@ -107,7 +107,7 @@ class PolicyTrainer(GRPOTrainer):
     def ask_at_the_end(self) -> None:
         """The same of the policy that training leaves."""
         if self._evaluation and self._evaluation.is_due(self._next_step() - 1, last=True):
-            self._bridge.sync_weights()
+            self._sampler.sync_weights()
             self._ask(last=True)
             self._engine.rest()
 
@@ -156,9 +156,9 @@ class PolicyTrainer(GRPOTrainer):
         self.vllm_importance_sampling_correction = False
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         self._sampled = collect(
-            self._bridge.prompts,
-            self._bridge.groups,
-            self._sheet,
+            self._sampler.prompts,
+            self._sampler.groups,
+            self._reward_scores,
             [self._examples[row["example"]] for row in inputs],
             output["advantages"].tolist(),
             self._recipe.weights(self._config.reward_weights),

@@ -12,7 +12,7 @@ Clock = Callable[[str], AbstractContextManager[None]]
 SEED_STRIDE = 1_000_003
 
 
-class EngineBridge:
+class TrlSampler:
     """Answers `sync_weights` and `generate` as trl.generation.VLLMGeneration does, and keeps what was sampled.
 
     step   called for the number of the step being sampled, from 1

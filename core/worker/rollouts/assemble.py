@@ -11,20 +11,20 @@ from core.records.step import Step
 from core.tasks.advantages import weighted
 from core.tasks.task import Example
 from core.worker.engines.engine import Sample
-from core.worker.rollouts.score import ScoreSheet
+from core.worker.rollouts.score import RewardScores
 
 # TRL logs these beside the metrics of the step; they are ours to keep elsewhere, or say nothing.
 NOT_METRICS = frozenset({"epoch", "step_time", "num_tokens"})
 
 
 @dataclass(frozen=True)
-class SampledStep:
+class StepBatch:
     """What a step sampled, and after its update what it measured."""
 
     groups: tuple[Group, ...]
     step: Step | None = None
 
-    def scored(self, rows: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> "SampledStep":
+    def scored(self, rows: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> "StepBatch":
         """With (logprobs, entropies) of each completion's tokens as the trainer computed them, in order."""
         row = iter(rows)
         groups = []
@@ -39,7 +39,7 @@ class SampledStep:
 
     def measured(
         self, number: int, logs: Mapping[str, float], seconds: Mapping[str, float], memory: Mapping[str, int]
-    ) -> "SampledStep":
+    ) -> "StepBatch":
         metrics = {name: value for name, value in logs.items() if name not in NOT_METRICS}
         metrics["engine/cache_tokens"] = float(cache_tokens(self.groups))
         return dataclasses.replace(self, step=Step(number, metrics, dict(seconds), dict(memory), self.groups))
@@ -58,22 +58,22 @@ def cache_tokens(groups: Sequence[Group]) -> int:
 def collect(
     prompts: Sequence[Sequence[int]],
     groups_of_samples: Sequence[Sequence[Sample]],
-    sheet: ScoreSheet,
+    reward_scores: RewardScores,
     examples: Sequence[Example],
     advantages: Sequence[float],
     weights: Mapping[str, float],
     tokenizer: PreTrainedTokenizerBase,
-) -> SampledStep:
+) -> StepBatch:
     """The groups of the batch just sampled. `examples` and `advantages` have one entry a completion."""
     groups, row = [], 0
     for number, (prompt, samples) in enumerate(zip(prompts, groups_of_samples, strict=True)):
         members = []
         fields = examples[row].fields
         for index, sample in enumerate(samples):
-            members.append(_completion(index, sample, sheet.of(row), advantages[row], weights, tokenizer))
+            members.append(_completion(index, sample, reward_scores.of(row), advantages[row], weights, tokenizer))
             row += 1
         groups.append(Group(number, tokenizer.decode(prompt), tuple(prompt), fields, tuple(members)))
-    return SampledStep(tuple(groups))
+    return StepBatch(tuple(groups))
 
 
 def _completion(

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from transformers import PreTrainedTokenizerBase
 
 from core.config import RunConfig
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.tasks.advantages import weighted
-from core.tasks.task import Example, Recipe
+from core.tasks.task import Example, Task
 from core.worker.engines.engine import InferenceEngine, Sample, Sampling
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
 from core.worker.rollouts.score import score
@@ -26,7 +26,7 @@ SEED = 2**31  # one more than the largest that a run may have
 class Evaluation:
     """What to ask, when, and what became of it."""
 
-    def __init__(self, recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, recipe: Task, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> None:
         self._recipe, self._config, self._tokenizer = recipe, config, tokenizer
         self._weights = recipe.weights(config.reward_weights)
         self._asked = self._choose() if config.evaluate_every else {}
@@ -38,7 +38,7 @@ class Evaluation:
         return tuple(self._asked.values())
 
     def _choose(self) -> Mapping[tuple[int, ...], Example]:
-        trained = {text_of(example) for example in choose_examples(self._recipe, self._config, self._tokenizer)}
+        trained = {prompt_text(example) for example in choose_examples(self._recipe, self._config, self._tokenizer)}
         return choose(self._recipe, self._config, self._tokenizer, trained)
 
     def is_due(self, done: int, last: bool = False) -> bool:
@@ -47,7 +47,7 @@ class Evaluation:
             return False
         return last or done % self._config.evaluate_every == 0
 
-    def answers(self, engine: InferenceEngine, done: int) -> tuple[Question, ...]:
+    def answers(self, engine: InferenceEngine, done: int) -> tuple[EvaluationPrompt, ...]:
         """Every prompt with the likeliest answer; the engine must hold the policy as it is after `done` steps."""
         self._answered_at = done
         # The likeliest token alone is left to draw from, which both engines understand.
@@ -55,7 +55,9 @@ class Evaluation:
         prompts = [list(ids) for ids in self._asked]
         groups = engine.generate(prompts, 1, greedy)
         return tuple(
-            Question(number, self._tokenizer.decode(prompt), example.fields, (self._reply(done, sample, example),))
+            EvaluationPrompt(
+                number, self._tokenizer.decode(prompt), example.fields, (self._reply(done, sample, example),)
+            )
             for number, (prompt, example, [sample]) in enumerate(
                 zip(prompts, self._asked.values(), groups, strict=True)
             )
@@ -76,14 +78,14 @@ class Evaluation:
 
 
 def choose(
-    recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase, trained: Collection[str] = ()
+    recipe: Task, config: RunConfig, tokenizer: PreTrainedTokenizerBase, trained: Collection[str] = ()
 ) -> Mapping[tuple[int, ...], Example]:
     """Up to PROMPTS different prompts that fit, as token ids; those with a text in `trained` for want of others."""
     chosen: dict[tuple[int, ...], Example] = {}
     spare: dict[tuple[int, ...], Example] = {}
     seen: set[str] = set()
     for example in itertools.islice(recipe.generate(config.dataset, SEED), LOOKED_THROUGH):
-        text = text_of(example)
+        text = prompt_text(example)
         if text in seen or (text in trained and len(spare) == PROMPTS):
             continue
         seen.add(text)
@@ -95,6 +97,6 @@ def choose(
     return dict(itertools.islice({**chosen, **spare}.items(), PROMPTS))
 
 
-def text_of(example: Example) -> str:
+def prompt_text(example: Example) -> str:
     """What makes a prompt the same as another."""
     return "\0".join(f"{message['role']}\0{message['content']}" for message in example.prompt)

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from core.config import RunConfig
 from core.errors import RunError
-from core.tasks.task import Example, Recipe
+from core.tasks.task import Example, Task
 from core.units import plural
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ MOST_PROMPTS = 20_000
 MOST_SKIPPED = 1000
 
 
-def choose_examples(recipe: Recipe, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Example]:
+def choose_examples(recipe: Task, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Example]:
     """The examples of every step, in order; prompts longer than prompt_tokens are left out and counted.
 
     Raises RunError when hardly any prompt fits.

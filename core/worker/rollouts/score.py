@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.records.rollout import RewardScore
-from core.tasks.task import Example, Recipe, Reward
+from core.tasks.task import Example, Reward, Task
 
 log = logging.getLogger(__name__)
 RewardBatch = Callable[..., list[float | None]]
 
 
-class ScoreSheet:
+class RewardScores:
     """Scores of the batch at hand, by function: one RewardScore for each completion, in TRL's order."""
 
-    def __init__(self, recipe: Recipe, examples: Sequence[Example]) -> None:
+    def __init__(self, recipe: Task, examples: Sequence[Example]) -> None:
         self._recipe, self._examples = recipe, examples
         self._scores: dict[str, list[RewardScore]] = {}
 
@@ -30,7 +30,7 @@ class ScoreSheet:
     def _in_trl_shape(self, reward: Reward) -> RewardBatch:
         def score_batch(completions: list[Any], example: list[int], **_: Any) -> list[float | None]:
             column = [
-                score(reward, text_of(completion), self._examples[index])
+                score(reward, completion_text(completion), self._examples[index])
                 for completion, index in zip(completions, example, strict=True)
             ]
             self._scores[reward.name] = column
@@ -52,6 +52,6 @@ def score(reward: Reward, text: str, example: Example) -> RewardScore:
     return RewardScore(reward.name, None if value is None else float(value))
 
 
-def text_of(completion: Any) -> str:
+def completion_text(completion: Any) -> str:
     """The text of a completion as TRL passes it: plain, or a list with one assistant message."""
     return completion if isinstance(completion, str) else str(completion[0]["content"])

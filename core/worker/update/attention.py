@@ -17,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from core.worker.update.attention_cpu import Block, attend_blocks, blocks_of
+from core.worker.update.attention_cpu import Bucket, attend_buckets, buckets_of
 
 GROUPS = "grouper_groups"  # this attention's name among those of transformers
 LAYOUT = "grouper_layout"  # the argument that carries a Layout through a model's forward to its attention
@@ -31,7 +31,7 @@ class Layout:
     query_starts  (sequences + 1,) int32, where each sequence's queries begin, and N
     key_starts    (sequences + 1,) int32, where its keys begin among the M, and M
     most_queries, most_keys  of any sequence
-    blocks        the same sequences as a CPU computes them; none on a GPU
+    buckets        the same sequences as a CPU computes them; none on a GPU
     """
 
     keys: torch.Tensor
@@ -39,7 +39,7 @@ class Layout:
     key_starts: torch.Tensor
     most_queries: int
     most_keys: int
-    blocks: tuple[Block, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
 
 
 def lay_out(groups: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> Layout:
@@ -63,7 +63,7 @@ def lay_out(groups: Sequence[tuple[int, Sequence[int]]], device: torch.device) -
         starts(len(seen) for _, seen in sequences),
         max(len(own) for own, _ in sequences),
         max(len(seen) for _, seen in sequences),
-        blocks_of(sequences, start) if device.type == "cpu" else (),
+        buckets_of(sequences, start) if device.type == "cpu" else (),
     )
 
 
@@ -126,7 +126,9 @@ def attend(
         dtype = torch.get_autocast_dtype(device)
     rows = [each[0].transpose(0, 1).to(dtype) for each in (query, key, value)]  # (N, heads, D)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attended = attend_blocks(*rows, layout.blocks, scale) if layout.blocks else attend_sequences(*rows, layout, scale)
+    attended = (
+        attend_buckets(*rows, layout.buckets, scale) if layout.buckets else attend_sequences(*rows, layout, scale)
+    )
     return attended.unsqueeze(0), None
 
 

@@ -1,9 +1,9 @@
 """Attention over groups laid end to end, for CPUs: batched matrix products over sequences of about one length.
 
 torch's own attention for CPUs takes masked rows, which cost the square of a group's length. Here sequences whose
-lengths have as many binary digits are a block, padded on the left so that queries and keys end together, and everything
-is computed in fp32. On two cores, the built-in model, forward and backward pass of 32 completions: of 9 tokens 0.64
-seconds instead of 0.70, of 64 tokens 2.8 instead of 4.2.
+lengths have as many binary digits are a bucket, padded on the left so that queries and keys end together, and
+everything is computed in fp32. On two cores, the built-in model, forward and backward pass of 32 completions: of 9
+tokens 0.64 seconds instead of 0.70, of 64 tokens 2.8 instead of 4.2.
 """
 
 from collections import defaultdict
@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-# Scores of a block and a head at one time; more sequences than fit are several blocks.
+# Scores of a bucket and a head at one time; more sequences than fit are several buckets.
 MOST_SCORES = 2**20
 
 
 @dataclass(frozen=True)
-class Block:
+class Bucket:
     """S sequences padded to Tq queries and Tk keys.
 
     queries, keys  (S, Tq) and (S, Tk), places in a row of N tokens; N is padding
@@ -31,9 +31,9 @@ class Block:
     hidden: torch.Tensor
 
 
-def blocks_of(
+def buckets_of(
     sequences: Sequence[tuple[range, Sequence[int]]], tokens: int, most_scores: int = MOST_SCORES
-) -> tuple[Block, ...]:
+) -> tuple[Bucket, ...]:
     """Sequences as (places of its queries, places of its keys) in a row of N = `tokens`."""
     alike: dict[tuple[int, bool], list[tuple[range, Sequence[int]]]] = defaultdict(list)
     for own, seen in sequences:
@@ -42,17 +42,17 @@ def blocks_of(
     for members in alike.values():
         widest = max(len(own) for own, _ in members) * max(len(seen) for _, seen in members)
         size = max(1, most_scores // widest)
-        made += [_block(members[start : start + size], tokens) for start in range(0, len(members), size)]
+        made += [_bucket(members[start : start + size], tokens) for start in range(0, len(members), size)]
     return tuple(made)
 
 
-def _block(members: Sequence[tuple[range, Sequence[int]]], tokens: int) -> Block:
+def _bucket(members: Sequence[tuple[range, Sequence[int]]], tokens: int) -> Bucket:
     queries, keys = (_padded([member[part] for member in members], tokens) for part in (0, 1))
     most_queries, most_keys = queries.shape[1], keys.shape[1]
     future = torch.ones(most_queries, most_keys, dtype=torch.bool).triu(most_keys - most_queries + 1)
     unseen = (future | (keys == tokens).unsqueeze(1)) & (queries != tokens).unsqueeze(2)
     hidden = torch.zeros(unseen.shape).masked_fill_(unseen, float("-inf"))
-    return Block(queries, keys, hidden.unsqueeze(1))
+    return Bucket(queries, keys, hidden.unsqueeze(1))
 
 
 def _padded(rows: Sequence[Sequence[int]], padding: int) -> torch.Tensor:
@@ -65,17 +65,17 @@ class _GroupAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, blocks: Sequence[Block], scale: float
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, buckets: Sequence[Bucket], scale: float
     ) -> torch.Tensor:
         with torch.autocast("cpu", enabled=False):
             q, k, v = map(_with_padding, (query, key, value))
             output = torch.empty_like(q)
-            for block in blocks:
-                share = _share(_fold(q, block.queries, key), _fold(k, block.keys, key), block, scale)
-                _unfold(output, block.queries, torch.bmm(share, _fold(v, block.keys, key)))
+            for bucket in buckets:
+                share = _share(_fold(q, bucket.queries, key), _fold(k, bucket.keys, key), bucket, scale)
+                _unfold(output, bucket.queries, torch.bmm(share, _fold(v, bucket.keys, key)))
             output = output[:-1].to(query.dtype)
         ctx.save_for_backward(query, key, value, output)
-        ctx.blocks, ctx.scale = blocks, scale
+        ctx.buckets, ctx.scale = buckets, scale
         return output
 
     @staticmethod
@@ -85,22 +85,27 @@ class _GroupAttention(torch.autograd.Function):
             q, k, v, coming, made = map(_with_padding, (query, key, value, gradients[0], output))
             of_q, of_k, of_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
             inner = (coming * made).sum(-1, keepdim=True)  # of each query's softmax and its gradient
-            for block in ctx.blocks:
+            for bucket in ctx.buckets:
                 queries, keys, values, grad = (
                     _fold(rows, places, key)
-                    for rows, places in ((q, block.queries), (k, block.keys), (v, block.keys), (coming, block.queries))
+                    for rows, places in (
+                        (q, bucket.queries),
+                        (k, bucket.keys),
+                        (v, bucket.keys),
+                        (coming, bucket.queries),
+                    )
                 )
-                share = _share(queries, keys, block, ctx.scale)
-                _add(of_v, block.keys, torch.bmm(share.transpose(1, 2), grad))
-                slope = torch.bmm(grad, values.transpose(1, 2)).sub_(_fold(inner, block.queries, key))
+                share = _share(queries, keys, bucket, ctx.scale)
+                _add(of_v, bucket.keys, torch.bmm(share.transpose(1, 2), grad))
+                slope = torch.bmm(grad, values.transpose(1, 2)).sub_(_fold(inner, bucket.queries, key))
                 slope.mul_(share).mul_(ctx.scale)
-                _unfold(of_q, block.queries, torch.bmm(slope, keys))
-                _add(of_k, block.keys, torch.bmm(slope.transpose(1, 2), queries))
+                _unfold(of_q, bucket.queries, torch.bmm(slope, keys))
+                _add(of_k, bucket.keys, torch.bmm(slope.transpose(1, 2), queries))
         found = (rows[:-1].to(like.dtype) for rows, like in ((of_q, query), (of_k, key), (of_v, value)))
         return *found, None, None
 
 
-attend_blocks: Any = _GroupAttention.apply
+attend_buckets: Any = _GroupAttention.apply
 
 
 def _with_padding(rows: torch.Tensor) -> torch.Tensor:
@@ -131,9 +136,9 @@ def _add(target: torch.Tensor, places: torch.Tensor, folded: torch.Tensor) -> No
     target.index_add_(0, places.flatten(), _rows(folded, places, target.shape[1]))
 
 
-def _share(queries: torch.Tensor, keys: torch.Tensor, block: Block, scale: float) -> torch.Tensor:
+def _share(queries: torch.Tensor, keys: torch.Tensor, bucket: Bucket, scale: float) -> torch.Tensor:
     """(S x key heads, queries, keys): the softmax of the scores."""
     scores = torch.bmm(queries, keys.transpose(1, 2)).mul_(scale)
-    sequences, _, length, seen = block.hidden.shape
-    scores.view(sequences, -1, length, seen).add_(block.hidden)
+    sequences, _, length, seen = bucket.hidden.shape
+    scores.view(sequences, -1, length, seen).add_(bucket.hidden)
     return scores.softmax(-1)

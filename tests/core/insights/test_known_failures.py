@@ -5,14 +5,14 @@ import errno
 import pytest
 
 from core.errors import InvalidInput, RunError, StoreError
-from core.insights.known_failures import load_troubles, recognise, trouble
+from core.insights.known_failures import known_failure, load_known_failures, recognise
 from core.worker.failures import explain
 
 NO_BLOCKS = "No available memory for the cache blocks. Try increasing `gpu_memory_utilization`"
 
 
 def test_every_trouble_has_a_title_a_cause_and_a_remedy() -> None:
-    found = load_troubles()
+    found = load_known_failures()
     assert len({known.kind for known in found}) == len(found) >= 20
     for known in found:
         assert known.title[0].isupper() or known.title.startswith("vLLM")
@@ -94,9 +94,9 @@ def test_every_kind_of_end_has_a_kind(error: BaseException, kind: str) -> None:
 
 
 def test_a_measured_remedy_holds_the_figures() -> None:
-    advice = trouble("kv-cache-too-small").advise(knob="gpu_memory_utilization", value=0.58)
+    advice = known_failure("kv-cache-too-small").advise(knob="gpu_memory_utilization", value=0.58)
     assert advice == "Raise gpu_memory_utilization to 0.58."
-    assert trouble("kv-cache-too-small").advise() == trouble("kv-cache-too-small").general
+    assert known_failure("kv-cache-too-small").advise() == known_failure("kv-cache-too-small").general
 
 
 def test_a_full_disk_is_not_taken_for_a_damaged_file() -> None:

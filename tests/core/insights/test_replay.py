@@ -7,7 +7,7 @@ import pytest
 
 from core.config import make_config
 from core.errors import InvalidInput
-from core.insights.replay import largest_changes, make_plan, replay_step, scored_text
+from core.insights.replay import largest_changes, make_reweighting, replay_step, scored_text
 from core.records.rollout import Completion, Group, RewardScore
 from core.tasks.advantages import advantages, is_flat, weighted
 
@@ -31,7 +31,7 @@ GROUPS = [a_group(index, random.Random(index)) for index in range(6)]
 
 
 def test_with_the_same_weights_nothing_changes() -> None:
-    step = replay_step(1, GROUPS, make_plan(CONFIG, {}, {}), CONFIG)
+    step = replay_step(1, GROUPS, make_reweighting(CONFIG, {}, {}), CONFIG)
     assert step.reward == step.reward_then
     assert step.flat == step.flat_then
     assert largest_changes([step]) == []
@@ -39,7 +39,7 @@ def test_with_the_same_weights_nothing_changes() -> None:
 
 
 def test_other_weights_give_what_training_with_them_would_have_given() -> None:
-    plan = make_plan(CONFIG, {"correctness": 0.0, "format": 1.0}, {})
+    plan = make_reweighting(CONFIG, {"correctness": 0.0, "format": 1.0}, {})
     step = replay_step(1, GROUPS, plan, CONFIG)
     rewards = [[1.0 if "<answer>" in one.text else 0.0 for one in group.completions] for group in GROUPS]
     assert [turn.reward for turn in step.turns] == [value for group in rewards for value in group]
@@ -50,10 +50,10 @@ def test_other_weights_give_what_training_with_them_would_have_given() -> None:
 
 def test_a_function_scores_what_it_was_given_in_training() -> None:
     own = replay_step(
-        1, GROUPS, make_plan(CONFIG, {}, {"correctness": "answer_is", "format": "has_one_answer"}), CONFIG
+        1, GROUPS, make_reweighting(CONFIG, {}, {"correctness": "answer_is", "format": "has_one_answer"}), CONFIG
     )
     assert largest_changes([own]) == []
-    other = replay_step(1, GROUPS, make_plan(CONFIG, {}, {"correctness": "equation_reaches_target"}), CONFIG)
+    other = replay_step(1, GROUPS, make_reweighting(CONFIG, {}, {"correctness": "equation_reaches_target"}), CONFIG)
     assert any("KeyError" in turn.error for turn in other.turns)  # the recipe's fields have no numbers
     assert scored_text("<answer>4</answer><|im_end|>") == "<answer>4</answer>"
 
@@ -64,7 +64,7 @@ def test_a_function_scores_what_it_was_given_in_training() -> None:
 )
 def test_what_cannot_be_replayed_is_refused(weights: dict[str, float], functions: dict[str, str]) -> None:
     with pytest.raises(InvalidInput):
-        make_plan(CONFIG, weights, functions)
+        make_reweighting(CONFIG, weights, functions)
 
 
 def test_unscored_completions_count_for_nothing() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from core.config import make_config
 from core.errors import InvalidInput
-from core.insights.reward_hacking import JUMP_STEPS, look, repeated_share
+from core.insights.reward_hacking import JUMP_STEPS, repeated_share, scan_step
 from core.models.tokens import LETTERS, load_tokens
 from core.processes import identify
 from core.records.rollout import Completion, Group, RewardScore
@@ -25,7 +25,7 @@ from core.store.runs import lifecycle
 from core.store.schema import evidence
 from core.store.search.filter import CompletionFilter
 from core.store.search.query import evidence_counts, list_completions
-from core.store.token_codec import pack_floats, pack_ids, unpack_floats, unpack_ids
+from core.store.token_codec import decode_floats, decode_ids, encode_floats, encode_ids
 
 PLAIN = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
 
@@ -40,7 +40,7 @@ def a_step(*completions: Completion, number: int = 1, **fields: Any) -> Step:
 
 
 def kinds(step: Step, **earlier: Any) -> set[tuple[int, str]]:
-    return {(found.index, found.kind) for found in look(step, **earlier)}
+    return {(found.index, found.kind) for found in scan_step(step, **earlier)}
 
 
 def test_short_and_repetitive_answers_with_a_high_reward() -> None:
@@ -75,8 +75,8 @@ def test_a_sudden_jump_of_one_score() -> None:
 
 
 def test_unscored_steps_and_huge_texts_are_looked_at_in_no_time() -> None:
-    assert look(a_step(one(0, "x", None))) == []
-    look(a_step(*(one(place, "word " * 500_000, 1.0) for place in range(4)), answer="word word"))
+    assert scan_step(a_step(one(0, "x", None))) == []
+    scan_step(a_step(*(one(place, "word " * 500_000, 1.0) for place in range(4)), answer="word word"))
 
 
 def test_evidence_and_prompts_are_kept_with_the_run(database: Database) -> None:
@@ -144,16 +144,16 @@ def everything_found(connection: sa.Connection) -> list[tuple[Any, ...]]:
 
 def test_token_data_is_compact_and_comes_back() -> None:
     ids, values = (5, 65_535, 0), (-0.25, -8.0, -1e-9, -1e9, math.nan)
-    assert len(pack_ids(ids)) == 1 + 2 * 3
-    assert len(pack_ids((70_000,))) == 1 + 4
-    assert unpack_ids(pack_ids(ids)) == ids
-    assert unpack_ids(pack_ids((70_000, 1))) == (70_000, 1)
-    back = unpack_floats(pack_floats(values))
+    assert len(encode_ids(ids)) == 1 + 2 * 3
+    assert len(encode_ids((70_000,))) == 1 + 4
+    assert decode_ids(encode_ids(ids)) == ids
+    assert decode_ids(encode_ids((70_000, 1))) == (70_000, 1)
+    back = decode_floats(encode_floats(values))
     assert back[:3] == (-0.25, -8.0, 0.0)
     assert back[3] == -65504.0
     assert math.isnan(back[4])
-    assert (unpack_ids(b""), unpack_ids(pack_ids(())), unpack_floats(pack_floats(()))) == ((), (), ())
-    assert unpack_ids((7).to_bytes(4, "little") * 2) == (7, 7)  # as older versions wrote them
+    assert (decode_ids(b""), decode_ids(encode_ids(())), decode_floats(encode_floats(()))) == ((), (), ())
+    assert decode_ids((7).to_bytes(4, "little") * 2) == (7, 7)  # as older versions wrote them
 
 
 @pytest.mark.parametrize("style", ["bytes", "pieces"])

@@ -12,7 +12,7 @@ from core.config import RunConfig, make_config
 from core.errors import GrouperError, InvalidInput
 from core.installation import detected_gpu, vllm_problem
 from core.jobs import preflight, submission, supervisor
-from core.jobs.resume import resume
+from core.jobs.resume import resume_run
 from core.jobs.submission import tail
 from core.planning.remedies import ways_out
 from core.planning.run_plan import preview
@@ -37,42 +37,42 @@ def model_folder(folder: Path, **fields: object) -> Path:
 
 
 def test_a_good_config_passes(settings: Settings) -> None:
-    assert preflight.check(settings, config()).kind == "builtin"
+    assert preflight.check_run(settings, config()).kind == "builtin"
 
 
 @pytest.mark.parametrize("name", ["smollm3-135m", "./nowhere", "/no/such/folder", "~/nothing"])
 def test_unknown_models_are_refused(settings: Settings, name: str) -> None:
     with pytest.raises(InvalidInput, match="`model`"):
-        preflight.check(settings, config(name))
+        preflight.check_run(settings, config(name))
 
 
 def test_folders_that_are_no_model(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match=r"config\.json"):
-        preflight.check(settings, config(str(tmp_path / "empty")))
+        preflight.check_run(settings, config(str(tmp_path / "empty")))
     pickled = model_folder(tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(InvalidInput, match="safetensors"):
-        preflight.check(settings, config(str(pickled)))
+        preflight.check_run(settings, config(str(pickled)))
 
 
 def test_completions_longer_than_the_context(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="choose 48 or less"):
-        preflight.check(settings, config(str(model_folder(tmp_path / "m")), prompt_tokens=16, completion_tokens=60))
+        preflight.check_run(settings, config(str(model_folder(tmp_path / "m")), prompt_tokens=16, completion_tokens=60))
     with pytest.raises(InvalidInput, match="completion_tokens"):
-        preflight.check(settings, config(completion_tokens=9000))
+        preflight.check_run(settings, config(completion_tokens=9000))
 
 
 def test_a_gpu_that_is_not_here(settings: Settings) -> None:
     if detected_gpu().kind != "cpu":
         pytest.skip("this machine has a GPU")
     with pytest.raises(InvalidInput, match="does not have"):
-        preflight.check(settings, compose("addition", "smollm2-135m", "rtx-4090", {}))
+        preflight.check_run(settings, compose("addition", "smollm2-135m", "rtx-4090", {}))
 
 
 def test_no_room_on_the_disk(settings: Settings) -> None:
     with pytest.raises(InvalidInput, match="GROUPER_HOME"):
-        preflight.check(settings, config(rank=512, save_total_limit=1000))
+        preflight.check_run(settings, config(rank=512, save_total_limit=1000))
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_resuming_is_refused_where_nothing_is_left_to_do(settings: Settings, dat
         lifecycle.update(connection, run.id, step=3)
         lifecycle.move(connection, run.id, RunStatus.COMPLETED)
     with pytest.raises(InvalidInput, match="all done"):
-        resume(database, settings, run.id, "test")
+        resume_run(database, settings, run.id, "test")
     with pytest.raises(InvalidInput, match="3 are done"):
-        resume(database, settings, run.id, "test", steps=2)
+        resume_run(database, settings, run.id, "test", steps=2)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +214,6 @@ def test_everything_is_checked_before_anything_is_loaded(
 def test_sequences_longer_than_the_window_are_planned_padded(settings: Settings) -> None:
     inside = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 256})
     beyond = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 257})
-    planned, padded = (preview(settings, each).setting for each in (inside, beyond))
+    planned, padded = (preview(settings, each).workload for each in (inside, beyond))
     assert (planned.packed, planned.padded) == (True, False)  # end to end, without a mask
     assert (padded.packed, padded.padded) == (False, True)

@@ -12,7 +12,7 @@ import pytest
 
 from core.config import make_config
 from core.jobs import submission, supervisor
-from core.jobs.postmortem import why_it_ended
+from core.jobs.postmortem import diagnose_exit
 from core.jobs.resume import can_resume
 from core.jobs.supervisor import tick
 from core.processes import Process, end, family, identify, oom_counter, oom_kills
@@ -130,17 +130,17 @@ def a_run(**facts: object) -> Run:
 def test_why_a_worker_ended_is_told_from_outside(
     facts: dict[str, object], code: int | None, kills: int, kind: str
 ) -> None:
-    failure = why_it_ended(a_run(**facts), code, kills, saved=20)
+    failure = diagnose_exit(a_run(**facts), code, kills, saved=20)
     assert failure.kind == kind
     assert "phase update" in failure.message
     assert "checkpoint of step 20" in failure.remedy
-    assert "starts over" in why_it_ended(a_run(**facts), code, kills, saved=0).remedy
+    assert "starts over" in diagnose_exit(a_run(**facts), code, kills, saved=0).remedy
 
 
 def test_a_restart_of_the_machine_is_no_mystery() -> None:
     process = Process(os.getpid(), 0.0, "an earlier boot")
     run = Run("r", "run", RunStatus.RUNNING, CONFIG, 0.0, process=process)
-    assert why_it_ended(run, None, 0, 0).kind == "power-lost"
+    assert diagnose_exit(run, None, 0, 0).kind == "power-lost"
 
 
 def test_memory_kills_are_counted_where_the_system_counts_them() -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.catalogue import GpuProfile, load_catalogue
-from core.planner import Geometry, Setting, advice, geometry_from_config, plan, recommend
+from core.documents import plan_json
+from core.planner import Geometry, Workload, advice, geometry_from_config, plan, recommend
 from core.units import GIB
 
 CATALOGUE = load_catalogue()
@@ -20,55 +21,55 @@ def gpu(id: str) -> GpuProfile:
 
 
 @pytest.mark.parametrize(
-    ("alias", "card", "setting"),
+    ("alias", "card", "workload"),
     [
-        ("qwen2.5-7b", "rtx-4090", Setting()),
-        ("qwen2.5-7b", "a100-40gb", Setting()),
-        ("qwen2.5-3b", "rtx-4090", Setting(gpu_memory_utilization=0.9)),
-        ("llama-3.1-8b", "a100-80gb", Setting(head="plain", prompts_per_step=16, completion_tokens=2048)),
-        ("llama-2-13b", "a100-40gb", Setting()),
-        ("gemma-3-12b", "l40s", Setting(gradient_checkpointing=False, fp32_inputs=True)),
+        ("qwen2.5-7b", "rtx-4090", Workload()),
+        ("qwen2.5-7b", "a100-40gb", Workload()),
+        ("qwen2.5-3b", "rtx-4090", Workload(gpu_memory_utilization=0.9)),
+        ("llama-3.1-8b", "a100-80gb", Workload(head="plain", prompts_per_step=16, completion_tokens=2048)),
+        ("llama-2-13b", "a100-40gb", Workload()),
+        ("gemma-3-12b", "l40s", Workload(gradient_checkpointing=False, fp32_inputs=True)),
     ],
 )
-def test_advice_is_three_changes_each_of_which_fits(alias: str, card: str, setting: Setting) -> None:
-    assert not plan(shape(alias), gpu(card), setting).fits
-    changes = advice(shape(alias), gpu(card), setting)
+def test_advice_is_three_changes_each_of_which_fits(alias: str, card: str, workload: Workload) -> None:
+    assert not plan(shape(alias), gpu(card), workload).fits
+    changes = advice(shape(alias), gpu(card), workload)
     assert len(changes) == 3
     assert len({change.sentence for change in changes}) == 3
     for change in changes:
-        again = plan(shape(alias), gpu(card), change.setting)
+        again = plan(shape(alias), gpu(card), change.workload)
         assert again.fits
         assert again.peak_bytes == change.peak_bytes
-        assert change.setting == replace(setting, **dict(change.fields))
+        assert change.workload == replace(workload, **dict(change.fields))
 
 
 def test_a_change_goes_no_further_than_it_must() -> None:
-    greedy = Setting(prompts_per_step=8, per_device_train_batch_size=8, share_weights=True, gpu_memory_utilization=0.9)
+    greedy = Workload(prompts_per_step=8, per_device_train_batch_size=8, share_weights=True, gpu_memory_utilization=0.9)
     changes = advice(shape("qwen2.5-3b"), gpu("rtx-4090"), greedy)
     change = next(change for change in changes if change.fields[0][0] == "gpu_memory_utilization")
-    further = replace(change.setting, gpu_memory_utilization=change.setting.gpu_memory_utilization + 0.05)
+    further = replace(change.workload, gpu_memory_utilization=change.workload.gpu_memory_utilization + 0.05)
     assert not plan(shape("qwen2.5-3b"), gpu("rtx-4090"), further).fits
 
 
 def test_advice_keeps_to_the_settings_that_may_change() -> None:
     allowed = ("per_device_train_batch_size", "quantization", "rank", "gpu_memory_utilization")
-    changes = advice(shape("qwen2.5-3b"), gpu("rtx-4090"), Setting(), allowed)
+    changes = advice(shape("qwen2.5-3b"), gpu("rtx-4090"), Workload(), allowed)
     assert changes
     assert {name for change in changes for name, _ in change.fields} <= set(allowed)
 
 
 def test_the_plan_carries_the_advice_as_sentences() -> None:
-    shown = plan(shape("qwen2.5-7b"), gpu("a100-40gb"), Setting()).to_json()
+    shown = plan_json(plan(shape("qwen2.5-7b"), gpu("a100-40gb"), Workload()))
     assert len(shown["advice"]) == 3  # type: ignore[arg-type]
     assert all("the peak becomes" in sentence for sentence in shown["advice"])  # type: ignore[attr-defined]
-    hopeless = plan(shape("llama-3.1-70b"), gpu("rtx-4090"), Setting()).to_json()
+    hopeless = plan_json(plan(shape("llama-3.1-70b"), gpu("rtx-4090"), Workload()))
     assert hopeless["advice"] == [
         "No change of the settings makes this fit: choose a smaller model or a GPU with more memory"
     ]
 
 
 def test_a_starved_engine_is_given_a_larger_share() -> None:
-    changes = advice(shape("smollm2-135m"), gpu("t4"), Setting(gpu_memory_utilization=0.01))
+    changes = advice(shape("smollm2-135m"), gpu("t4"), Workload(gpu_memory_utilization=0.01))
     assert changes[0].fields == (("gpu_memory_utilization", 0.1),)
 
 
@@ -90,9 +91,9 @@ def test_the_usual_recommendations_are_special_cases(
 ) -> None:
     best = recommend(shape(alias), gpu(card))
     assert best.plan.fits
-    assert shares[0] <= best.setting.gpu_memory_utilization <= shares[1]
-    assert ranks[0] <= best.setting.rank <= ranks[1]
-    assert best.setting.quantization == "none"
+    assert shares[0] <= best.workload.gpu_memory_utilization <= shares[1]
+    assert ranks[0] <= best.workload.rank <= ranks[1]
+    assert best.workload.quantization == "none"
 
 
 def test_a_4_bit_7b_model_on_24_gib() -> None:
@@ -102,9 +103,9 @@ def test_a_4_bit_7b_model_on_24_gib() -> None:
     scales and 16-bit embeddings. The weights are inside the engine's 12 GiB when both share them, not beside it.
     """
     best = recommend(shape("llama-2-7b"), gpu("rtx-4090"))
-    assert best.setting.quantization == "nf4"
-    assert 0.5 <= best.setting.gpu_memory_utilization <= 0.6
-    half = plan(shape("llama-2-7b"), gpu("rtx-4090"), replace(best.setting, gpu_memory_utilization=0.5))
+    assert best.workload.quantization == "nf4"
+    assert 0.5 <= best.workload.gpu_memory_utilization <= 0.6
+    half = plan(shape("llama-2-7b"), gpu("rtx-4090"), replace(best.workload, gpu_memory_utilization=0.5))
     assert half.fits
     update = half.phases[-1]
     assert update.bytes_of("base weights") == pytest.approx(3.6 * GIB, rel=0.02)
@@ -112,7 +113,7 @@ def test_a_4_bit_7b_model_on_24_gib() -> None:
     assert engine == pytest.approx(12 * GIB, rel=0.03)
     training = ("adapter", "gradients", "optimizer states", "activations", "head")
     assert 5 * GIB < sum(update.bytes_of(name) for name in training) < 9 * GIB
-    larger_vocabulary = plan(shape("qwen2.5-7b"), gpu("rtx-4090"), best.setting).phases[-1]
+    larger_vocabulary = plan(shape("qwen2.5-7b"), gpu("rtx-4090"), best.workload).phases[-1]
     assert larger_vocabulary.bytes_of("base weights") > 5 * GIB
 
 
@@ -128,7 +129,7 @@ def test_every_choice_has_a_reason() -> None:
     }
     for choice in best.choices:
         assert choice.reason
-        assert choice.value == getattr(best.setting, choice.field)
+        assert choice.value == getattr(best.workload, choice.field)
 
 
 @pytest.mark.parametrize("model", CATALOGUE.models, ids=lambda model: model.alias)
@@ -137,11 +138,11 @@ def test_a_recommendation_exists_for_every_pair_and_says_whether_it_fits(model, 
     best = recommend(shape(model.alias), gpu(card))
     if model.parameters * 2.6 < gpu(card).memory_bytes - 5 * GIB and card != "cpu":
         assert best.plan.fits
-    assert best.setting.sequence_tokens <= model.context_length
+    assert best.workload.sequence_tokens <= model.context_length
 
 
 def test_a_stack_that_cannot_share_weights_gets_another_start() -> None:
     apart = recommend(shape("qwen2.5-3b"), gpu("rtx-4090"), share_weights=False)
     assert apart.plan.fits
-    assert not apart.setting.share_weights
-    assert apart.setting.engine_dtype == "bf16"
+    assert not apart.workload.share_weights
+    assert apart.workload.engine_dtype == "bf16"

@@ -8,7 +8,7 @@ import pytest
 
 from core.catalogue import load_catalogue
 from core.errors import InvalidInput, NotFound
-from core.planner import LINEAR_MODULES, Setting, check, geometry_from_config, plan
+from core.planner import LINEAR_MODULES, Workload, compare_published, geometry_from_config, plan
 from core.planner.geometry import ATTENTION
 
 CATALOGUE = load_catalogue()
@@ -17,7 +17,7 @@ H100 = json.loads(Path(__file__).with_name("measured_h100.json").read_text())["r
 
 
 def test_published_measurements_are_met() -> None:
-    result = check(PUBLISHED, CATALOGUE)
+    result = compare_published(PUBLISHED, CATALOGUE)
     assert result["mean_abs_error"] < 0.005
     assert result["max_abs_error"] < 0.01
     assert [row["measured_bytes"] for row in result["rows"]] == [row["measured_bytes"] for row in PUBLISHED]
@@ -27,7 +27,10 @@ def test_published_measurements_are_met() -> None:
 
 def test_a_row_may_bring_its_own_config() -> None:
     row = {**PUBLISHED[4], "model": "mine/llama", "config": dict(CATALOGUE.find_model("llama-3-8b").geometry)}
-    assert check([row], CATALOGUE)["max_abs_error"] == check([PUBLISHED[4]], CATALOGUE)["max_abs_error"]
+    assert (
+        compare_published([row], CATALOGUE)["max_abs_error"]
+        == compare_published([PUBLISHED[4]], CATALOGUE)["max_abs_error"]
+    )
 
 
 @pytest.mark.parametrize("row", H100, ids=lambda row: f"{row['model']}-{row['head']}-{row['completion_tokens']}")
@@ -37,7 +40,7 @@ def test_a_measured_update_is_met(row: dict[str, Any]) -> None:
     if row["layers"] != geometry.num_hidden_layers:
         changed = {**CATALOGUE.find_model(row["model"]).geometry, "num_hidden_layers": row["layers"]}
         geometry = geometry_from_config(changed, row["model"])
-    setting = Setting(
+    workload = Workload(
         rank=row["rank"],
         target_modules=LINEAR_MODULES if row["target_modules"] == "all" else ATTENTION,
         adapter_dtype=row["adapter_dtype"],
@@ -54,7 +57,7 @@ def test_a_measured_update_is_met(row: dict[str, Any]) -> None:
         completion_tokens=row["completion_tokens"],
         per_device_train_batch_size=row["micro_batch"],
     )
-    parts = plan(geometry, CATALOGUE.gpu("h100-80gb"), setting).phases[-1].parts
+    parts = plan(geometry, CATALOGUE.gpu("h100-80gb"), workload).phases[-1].parts
     predicted = max(part.total_bytes - part.bytes_of("margin") for part in parts)
     assert predicted == pytest.approx(row["peak_bytes"], rel=0.02)
 
@@ -73,16 +76,16 @@ def test_a_measured_update_is_met(row: dict[str, Any]) -> None:
 )
 def test_a_row_that_cannot_be_read_is_named(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        check([{**PUBLISHED[1], **change}], CATALOGUE)
+        compare_published([{**PUBLISHED[1], **change}], CATALOGUE)
 
 
 def test_missing_fields_models_and_rows_are_named() -> None:
     without = {key: value for key, value in PUBLISHED[0].items() if key != "rank"}
     with pytest.raises(InvalidInput, match="`rank of row 2` is None, which is missing"):
-        check([PUBLISHED[0], without], CATALOGUE)
+        compare_published([PUBLISHED[0], without], CATALOGUE)
     with pytest.raises(NotFound, match="`model` is 'nobody/nothing'"):
-        check([{**PUBLISHED[0], "model": "nobody/nothing"}], CATALOGUE)
+        compare_published([{**PUBLISHED[0], "model": "nobody/nothing"}], CATALOGUE)
     with pytest.raises(InvalidInput, match="`rows`"):
-        check([], CATALOGUE)
+        compare_published([], CATALOGUE)
     with pytest.raises(InvalidInput, match="of row 1`"):
-        check([7], CATALOGUE)  # type: ignore[list-item]
+        compare_published([7], CATALOGUE)  # type: ignore[list-item]

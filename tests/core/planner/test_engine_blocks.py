@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.catalogue import load_catalogue
-from core.planner import Geometry, Setting, geometry_from_config, kv_cache
+from core.planner import Geometry, Workload, geometry_from_config, kv_cache
 from core.planner.constants import CPU_BLOCK_TOKENS
 from core.planner.engine import adapter_slots
 
@@ -143,8 +143,8 @@ def test_adapter_slots_are_the_engines_own(started: list[tuple[Case, dict[str, A
     in_bf16 = load_catalogue().gpu("l4")
     for case, engine_says in with_lora:
         rank = case["engine"]["max_lora_rank"]
-        setting = Setting(rank=rank, max_lora_rank=rank)
-        assert adapter_slots(geometry_of(case), in_bf16, setting).bytes == engine_says["slot_bytes"], case
+        workload = Workload(rank=rank, max_lora_rank=rank)
+        assert adapter_slots(geometry_of(case), in_bf16, workload).bytes == engine_says["slot_bytes"], case
 
 
 def test_an_engine_starts_exactly_when_the_plan_says_so() -> None:

@@ -9,36 +9,37 @@ from pathlib import Path
 import pytest
 
 from core.catalogue import load_catalogue
-from core.planner import NAMES, Geometry, Plan, Setting, geometry_from_config, plan
+from core.documents import plan_json
+from core.planner import NAMES, Geometry, MemoryPlan, Workload, geometry_from_config, plan
 from core.units import GIB
 
 CATALOGUE = load_catalogue()
-BATCH = Setting(prompts_per_step=8, per_device_train_batch_size=8)
+BATCH = Workload(prompts_per_step=8, per_device_train_batch_size=8)
 
 
 def shape(alias: str) -> Geometry:
     return geometry_from_config(CATALOGUE.find_model(alias).geometry, alias)
 
 
-def planned(setting: Setting, alias: str = "qwen2.5-3b", gpu: str = "a100-80gb") -> Plan:
-    return plan(shape(alias), CATALOGUE.gpu(gpu), setting, alias)
+def planned(workload: Workload, alias: str = "qwen2.5-3b", gpu: str = "a100-80gb") -> MemoryPlan:
+    return plan(shape(alias), CATALOGUE.gpu(gpu), workload, alias)
 
 
-def line(of: Plan, name: str, phase: str = "update") -> int:
+def line(of: MemoryPlan, name: str, phase: str = "update") -> int:
     return next(p for p in of.phases if p.name == phase).bytes_of(name)
 
 
 @pytest.mark.parametrize(("gpu", "tokens"), [("a100-80gb", 8192), ("rtx-4090", 8192), ("h100-80gb", 16_384)])
 def test_large_gpus_are_profiled_with_larger_batches_of_prompts(gpu: str, tokens: int) -> None:
     """vLLM's own defaults, EngineArgs.get_batch_defaults."""
-    setting = replace(BATCH, max_num_seqs=64, gpu_memory_utilization=0.8)
-    [overhead] = [each for each in planned(setting, gpu=gpu).phases[0].lines if each.name == "engine overhead"]
+    workload = replace(BATCH, max_num_seqs=64, gpu_memory_utilization=0.8)
+    [overhead] = [each for each in planned(workload, gpu=gpu).phases[0].lines if each.name == "engine overhead"]
     assert f"a batch of {tokens:,} prompt tokens" in overhead.formula
 
 
 def test_every_line_has_a_known_name_a_formula_and_a_source_in_the_fixed_order() -> None:
-    for setting in (BATCH, replace(BATCH, fast_inference=False), replace(BATCH, adapter_sync="merged")):
-        for phase in planned(setting).phases:
+    for workload in (BATCH, replace(BATCH, fast_inference=False), replace(BATCH, adapter_sync="merged")):
+        for phase in planned(workload).phases:
             names = [line.name for line in phase.lines]
             assert names == sorted(names, key=NAMES.index)
             assert len(set(names)) == len(names)
@@ -46,7 +47,7 @@ def test_every_line_has_a_known_name_a_formula_and_a_source_in_the_fixed_order()
 
 
 def test_the_json_has_the_agreed_form() -> None:
-    shown = planned(BATCH).to_json()
+    shown = plan_json(planned(BATCH))
     assert list(shown) == [
         "model", "parameters", "gpu", "capacity_bytes", "phases",
         "peak_bytes", "peak_phase", "fits", "kv_cache", "advice",
@@ -137,24 +138,24 @@ def test_what_costs_less_memory(cheaper: dict[str, object], dearer: dict[str, ob
     assert planned(replace(BATCH, **cheaper)).peak_bytes < planned(replace(BATCH, **dearer)).peak_bytes  # type: ignore[arg-type]
 
 
-def on_cpu(setting: Setting, bf16: bool) -> Plan:
-    return plan(shape("smollm2-135m"), replace(CATALOGUE.gpu("cpu"), bf16=bf16), setting)
+def on_cpu(workload: Workload, bf16: bool) -> MemoryPlan:
+    return plan(shape("smollm2-135m"), replace(CATALOGUE.gpu("cpu"), bf16=bf16), workload)
 
 
 @pytest.mark.parametrize(("bf16", "blocks"), [(True, 4 * 728), (False, 2 * 728)])
 def test_the_cpu_plans_ram_in_whole_gib_of_kv_cache(bf16: bool, blocks: int) -> None:
-    setting = Setting(rank=16, adapter_sync="merged", head="chunked", packed=True, completion_tokens=64)
-    of = on_cpu(setting, bf16)
+    workload = Workload(rank=16, adapter_sync="merged", head="chunked", packed=True, completion_tokens=64)
+    of = on_cpu(workload, bf16)
     assert of.kv_cache.bytes % GIB == 0
     assert of.kv_cache.block_tokens == 32
-    assert of.kv_cache.full_length_sequences >= setting.completions_per_step
-    assert on_cpu(replace(setting, kv_cache_bytes=2 * GIB), bf16).kv_cache.blocks == blocks
+    assert of.kv_cache.full_length_sequences >= workload.completions_per_step
+    assert on_cpu(replace(workload, kv_cache_bytes=2 * GIB), bf16).kv_cache.blocks == blocks
 
 
 def test_a_cpu_without_bf16_takes_four_bytes_a_number() -> None:
-    setting = Setting(rank=16, adapter_sync="merged", head="frozen", packed=True, kv_cache_bytes=GIB)
+    workload = Workload(rank=16, adapter_sync="merged", head="frozen", packed=True, kv_cache_bytes=GIB)
     for values in ({}, {"quantization": "nf4"}, {"fast_inference": False}, {"adapter_sync": "lora"}):
-        half, full = (on_cpu(replace(setting, **values), bf16) for bf16 in (True, False))  # type: ignore[arg-type]
+        half, full = (on_cpu(replace(workload, **values), bf16) for bf16 in (True, False))  # type: ignore[arg-type]
         for name in ("engine weights", "adapter slots"):
             assert line(full, name) == 2 * line(half, name)
         assert line(full, "optimizer states") == line(half, "optimizer states")

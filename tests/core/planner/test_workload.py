@@ -6,7 +6,7 @@ import pytest
 
 from core.catalogue import GpuProfile, load_catalogue
 from core.errors import InvalidInput
-from core.planner import LINEAR_MODULES, Setting, geometry_from_config, plan
+from core.planner import LINEAR_MODULES, Workload, geometry_from_config, plan
 
 CATALOGUE = load_catalogue()
 SMALL = geometry_from_config(CATALOGUE.find_model("smollm2-135m").geometry, "smollm2-135m")
@@ -46,7 +46,7 @@ ALONE: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("field", "values"), ALONE, ids=lambda value: str(value)[:50])
 def test_a_setting_that_cannot_be(field: str, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
-        Setting(**values)
+        Workload(**values)
     _is_one_sentence_about(field, refused.value)
 
 
@@ -62,24 +62,24 @@ TOGETHER: list[tuple[str, str, dict[str, Any]]] = [
 def test_a_setting_that_this_model_or_gpu_cannot_have(field: str, gpu: str, values: dict[str, Any]) -> None:
     narrow = geometry_from_config({**CATALOGUE.find_model("smollm2-135m").geometry, "hidden_size": 288}, "narrow")
     with pytest.raises(InvalidInput) as refused:
-        plan(narrow, CATALOGUE.gpu(gpu), Setting(**values))
+        plan(narrow, CATALOGUE.gpu(gpu), Workload(**values))
     _is_one_sentence_about(field, refused.value)
 
 
 def test_a_gpu_without_memory_is_refused() -> None:
     with pytest.raises(InvalidInput, match="`gpu` is 'none'"):
-        plan(SMALL, GpuProfile("none", "none", 0, "cuda", bf16=True), Setting())
+        plan(SMALL, GpuProfile("none", "none", 0, "cuda", bf16=True), Workload())
 
 
 def test_contradictions_of_the_engine_do_not_matter_without_one() -> None:
-    Setting(fast_inference=False, rank=600, adapter_sync="merged", engine_dtype="nf4")
+    Workload(fast_inference=False, rank=600, adapter_sync="merged", engine_dtype="nf4")
 
 
 def test_derived_numbers() -> None:
-    setting = Setting(rank=24, prompts_per_step=4, group_size=8, prompt_tokens=100, completion_tokens=50)
-    assert (setting.micro_batch, setting.engine_rank, setting.engine_sequences) == (32, 32, 32)
-    assert (setting.batch_tokens, setting.scored_tokens, setting.row_tokens) == (4800, 1600, 150)
-    packed = Setting(packed=True, prompts_per_step=4, group_size=8, prompt_tokens=100, completion_tokens=50)
+    workload = Workload(rank=24, prompts_per_step=4, group_size=8, prompt_tokens=100, completion_tokens=50)
+    assert (workload.micro_batch, workload.engine_rank, workload.engine_sequences) == (32, 32, 32)
+    assert (workload.batch_tokens, workload.scored_tokens, workload.row_tokens) == (4800, 1600, 150)
+    packed = Workload(packed=True, prompts_per_step=4, group_size=8, prompt_tokens=100, completion_tokens=50)
     assert (packed.batch_tokens, packed.row_tokens) == (4 * 100 + 1600, 500)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from core.errors import InvalidInput, NotFound
 from core.tasks.registry import RECIPES, compose, get_recipe
-from core.tasks.task import Recipe
+from core.tasks.task import Task
 
 OFFLINE = [recipe for recipe in RECIPES if not recipe.needs_dataset]
 
 
 @pytest.mark.parametrize("recipe", OFFLINE, ids=lambda recipe: recipe.name)
-def test_seed_decides_the_examples(recipe: Recipe) -> None:
+def test_seed_decides_the_examples(recipe: Task) -> None:
     assert recipe.examples(50, seed=3) == recipe.examples(50, seed=3)
     assert recipe.examples(50, seed=3) != recipe.examples(50, seed=4)
     assert recipe.example_prompt()
@@ -23,7 +23,7 @@ def test_seed_decides_the_examples(recipe: Recipe) -> None:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize("model", ["smollm2-135m", "qwen2.5-1.5b", "llama-3.1-8b", "some/unknown-model"])
 @pytest.mark.parametrize("gpu", ["cpu", "rtx-4090"])
-def test_starting_values_make_a_config(recipe: Recipe, model: str, gpu: str) -> None:
+def test_starting_values_make_a_config(recipe: Task, model: str, gpu: str) -> None:
     config = compose(recipe.name, model, gpu, {})
     assert config.rank == (16 if gpu == "cpu" else 64)
     assert sum(recipe.weights({}).values()) == pytest.approx(1.0)

@@ -11,7 +11,7 @@ from core.tasks.rewards import (
     has_one_answer,
     is_one_json_object,
 )
-from core.tasks.task import Recipe
+from core.tasks.task import Task
 
 OFFLINE = [recipe for recipe in RECIPES if not recipe.needs_dataset]
 HOSTILE = [
@@ -88,7 +88,7 @@ def test_json_fields() -> None:
 
 
 @pytest.mark.parametrize("recipe", OFFLINE, ids=lambda recipe: recipe.name)
-def test_gold_answers_score_one(recipe: Recipe) -> None:
+def test_gold_answers_score_one(recipe: Task) -> None:
     for example in recipe.examples(200, seed=1):
         completion = recipe.gold(example.fields)
         assert [reward.function(completion, example.fields) for reward in recipe.rewards] == [1.0] * len(recipe.rewards)
@@ -96,7 +96,7 @@ def test_gold_answers_score_one(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("recipe", OFFLINE, ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_scores_in_range(recipe: Recipe, text: str) -> None:
+def test_hostile_text_scores_in_range(recipe: Task, text: str) -> None:
     fields = recipe.examples(1, seed=0)[0].fields
     scores = [reward.function(text, fields) for reward in recipe.rewards]
     assert all(score is not None and 0.0 <= score <= 1.0 for score in scores)

@@ -6,7 +6,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.errors import RunError
-from core.worker.checks.adapter_live import STEP_LIMIT, StepWatch, probe_adapter, prove_live
+from core.worker.checks.adapter_live import STEP_LIMIT, MismatchMonitor, probe_adapter, prove_live
 from core.worker.engines.engine import Sampling
 from core.worker.engines.transformers import TransformersEngine
 
@@ -109,7 +109,7 @@ def test_a_probe_is_taken_out_again_after_an_error(policy: PeftModel) -> None:
 
 
 def test_two_steps_past_the_limit_stop_the_run() -> None:
-    watch = StepWatch()
+    watch = MismatchMonitor()
     for difference in (None, STEP_LIMIT * 2, STEP_LIMIT / 2, STEP_LIMIT * 2):
         watch.check(difference)
     with pytest.raises(RunError, match="no longer samples"):

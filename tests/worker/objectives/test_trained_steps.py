@@ -10,8 +10,8 @@ import torch
 from tiny_support import tiny_model, tiny_policy, tiny_tokenizer
 
 from core.config import make_config
-from core.insights.replay import Plan, replay_step
-from core.records.evaluation import Question
+from core.insights.replay import Reweighting, replay_step
+from core.records.evaluation import EvaluationPrompt
 from core.records.step import Step
 from core.tasks.registry import get_recipe
 from core.tasks.task import Reward
@@ -20,8 +20,8 @@ from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
 from core.worker.loading.weights import attach_adapter, load_base
 from core.worker.objectives.trl_grpo import PolicyTrainer
-from core.worker.rollouts.assemble import SampledStep
-from core.worker.rollouts.evaluation import PROMPTS, Evaluation, choose, text_of
+from core.worker.rollouts.assemble import StepBatch
+from core.worker.rollouts.evaluation import PROMPTS, Evaluation, choose, prompt_text
 from core.worker.rollouts.examples import choose_examples
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def train(
     policy: Any = None,
     kind: type = TransformersEngine,
     **values: Any,
-) -> tuple[list[Step], list[Question]]:
+) -> tuple[list[Step], list[EvaluationPrompt]]:
     """(steps, answers) of a short run of a small random model, or of this `policy`."""
     small = {"group_size": 3, "prompts_per_step": 3, "prompt_tokens": 400, "completion_tokens": 9, "rank": 8}
     config = make_config({"model": "tiny", "recipe": "addition", "steps": 3, "evaluate_every": 2, **small, **values})
@@ -51,14 +51,14 @@ def train(
     engine = kind(tokenizer)
     engine.connect(policy)
     steps: list[Step] = []
-    answers: list[Question] = []
+    answers: list[EvaluationPrompt] = []
 
-    def keep(sampled: SampledStep) -> bool:
+    def keep(sampled: StepBatch) -> bool:
         assert sampled.step is not None
         steps.append(sampled.step)
         return False
 
-    def note(given: Sequence[Question]) -> None:
+    def note(given: Sequence[EvaluationPrompt]) -> None:
         answers.extend(given)
 
     trainer = PolicyTrainer(
@@ -121,7 +121,7 @@ def test_replayed_steps_are_what_training_gave(tmp_path: Path, scale: str) -> No
     config = make_config({"model": "tiny", "recipe": "addition", "scale_rewards": scale})
     compared = [(step, step, RECIPE.weights({})) for step in trained] + [(trained[0], otherwise, other)]
     for step, expected, weights in compared:
-        turns = replay_step(step.number, step.groups, Plan(weights), config).turns
+        turns = replay_step(step.number, step.groups, Reweighting(weights), config).turns
         stored = [one for group in expected.groups for one in group.completions]
         assert [turn.completion.token_ids for turn in turns] == [one.token_ids for one in stored]
         assert [turn.reward for turn in turns] == pytest.approx([one.reward for one in stored], abs=1e-6)
@@ -154,29 +154,29 @@ def test_answers_to_fixed_prompts_leave_training_as_it_was(tmp_path: Path) -> No
 def test_fixed_prompts_are_others_than_those_trained_on_where_there_are_others() -> None:
     tokenizer, recipe = tiny_tokenizer(), get_recipe("addition")
     config = make_config({"model": "tiny", "recipe": "addition", "prompt_tokens": 400, "steps": 4})
-    usual = [text_of(example) for example in choose(recipe, config, tokenizer).values()]
-    everything = {text_of(example) for example in recipe.examples(5000, seed=0)}
+    usual = [prompt_text(example) for example in choose(recipe, config, tokenizer).values()]
+    everything = {prompt_text(example) for example in recipe.examples(5000, seed=0)}
     assert len(usual) == len(set(usual)) == PROMPTS
 
-    moved = [text_of(one) for one in choose(recipe, config, tokenizer, trained=usual[:2]).values()]
+    moved = [prompt_text(one) for one in choose(recipe, config, tokenizer, trained=usual[:2]).values()]
     assert moved[:-2] == usual[2:]  # the others stay what they are for every run
     assert not set(moved[-2:]) & set(usual)
 
     left = sorted(everything)[:3]
-    filled = [text_of(one) for one in choose(recipe, config, tokenizer, trained=everything - set(left)).values()]
+    filled = [prompt_text(one) for one in choose(recipe, config, tokenizer, trained=everything - set(left)).values()]
     assert len(set(filled)) == PROMPTS
     assert set(filled[:3]) == set(left)  # as far as the recipe goes; then what is trained on
-    assert filled == [text_of(one) for one in choose(recipe, config, tokenizer, everything - set(left)).values()]
+    assert filled == [prompt_text(one) for one in choose(recipe, config, tokenizer, everything - set(left)).values()]
 
 
 @pytest.mark.parametrize("name", ["addition", "countdown", "json-extraction"])
 def test_a_run_is_asked_what_it_does_not_train_on(name: str) -> None:
     tokenizer, recipe = tiny_tokenizer(), get_recipe(name)
     config = make_config({"model": "tiny", "recipe": name, "prompt_tokens": 2000, "steps": 5})
-    trained = {text_of(example) for example in choose_examples(recipe, config, tokenizer)}
+    trained = {prompt_text(example) for example in choose_examples(recipe, config, tokenizer)}
     asked = Evaluation(recipe, config, tokenizer).asked
     assert len(asked) == PROMPTS
-    assert not trained & {text_of(example) for example in asked}
+    assert not trained & {prompt_text(example) for example in asked}
 
 
 def test_beside_four_bits_the_adapter_stays_in_fp32(tmp_path: Path) -> None:

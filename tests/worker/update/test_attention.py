@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from core.config import make_config
 from core.worker.checks.packing_exact import try_packing
 from core.worker.update.attention import GROUPS, attend_sequences, lay_out
-from core.worker.update.attention_cpu import attend_blocks, blocks_of
+from core.worker.update.attention_cpu import attend_buckets, buckets_of
 from core.worker.update.logprobs import score_batch
 from core.worker.update.packing import PackedGroup, lay, pack
 
@@ -125,9 +125,9 @@ def test_both_kernels_agree(groups: list[tuple[int, list[int]]], most_scores: in
         (range(start, end), layout.keys[first:last].tolist())
         for start, (end, first, last) in zip(starts, ends, strict=False)
     ]
-    blocks = blocks_of(sequences, tokens, most_scores)
-    assert len(blocks) == len(layout.blocks) if most_scores > 1 else len(sequences)
-    laid, blocked = attend_sequences(*rows, layout, 0.3), attend_blocks(*rows, blocks, 0.3)
+    buckets = buckets_of(sequences, tokens, most_scores)
+    assert len(buckets) == len(layout.buckets) if most_scores > 1 else len(sequences)
+    laid, blocked = attend_sequences(*rows, layout, 0.3), attend_buckets(*rows, buckets, 0.3)
     torch.testing.assert_close(laid, blocked)
     for ours, theirs in zip(*(torch.autograd.grad(out, rows, grad) for out in (laid, blocked)), strict=True):
         torch.testing.assert_close(ours, theirs)

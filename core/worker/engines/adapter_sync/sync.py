@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from peft import PeftModel
 
 
-class Way(Protocol):
+class AdapterSync(Protocol):
     """One way of handing the adapter over."""
 
     name: str

@@ -6,7 +6,7 @@ import torch
 BLOCK_WORDS = 256
 
 
-def draw(probabilities: torch.Tensor) -> torch.Tensor:
+def sample(probabilities: torch.Tensor) -> torch.Tensor:
     """One index a row, (B,), each with its probability in (B, V): the inverse of the cumulative distribution at one
     uniform number a row, found first among blocks of words and then inside one."""
     rows, words = probabilities.shape

@@ -11,13 +11,13 @@ import torch
 from vllm.model_executor.layers.layernorm import RMSNorm
 from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p
 
-from core.worker.engines.vllm.categorical import draw
+from core.worker.engines.vllm.categorical import sample
 
 # One rounding step of bf16, relative.
 BF16_STEP = 2.0**-8
 
 
-def quicken(worker: Any) -> None:
+def patch_cpu_kernels(worker: Any) -> None:
     """Called with vLLM's CPU worker once the engine is up. Leaves alone whatever is not exactly as expected."""
     for module in worker.model_runner.model.modules():
         if type(module) is RMSNorm and _kernel_agrees(module):
@@ -33,7 +33,7 @@ def _sample_instead_of(original: Any) -> Any:
             sampled: tuple[torch.Tensor, torch.Tensor | None] = original(logits, generators, k, p)
             return sampled
         logprobs = apply_top_k_top_p(logits, k, p).log_softmax(dim=-1, dtype=torch.float32)
-        return draw(logprobs.exp()), logprobs
+        return sample(logprobs.exp()), logprobs
 
     return forward
 

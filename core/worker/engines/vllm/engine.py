@@ -15,11 +15,11 @@ from core.worker.engines.adapter_sync.adapter_rows import put_rows_below
 from core.worker.engines.adapter_sync.lora_slot import AdapterSlot, WrittenSlot
 from core.worker.engines.adapter_sync.merged import ReloadedWeights, WrittenWeights
 from core.worker.engines.adapter_sync.one_adapter import serve_one_adapter
-from core.worker.engines.adapter_sync.sync import Way
+from core.worker.engines.adapter_sync.sync import AdapterSync
 from core.worker.engines.adapter_sync.weight_views import Shapes, weight_views
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
 from core.worker.engines.vllm import kv_sleep
-from core.worker.engines.vllm.cpu_kernels import quicken
+from core.worker.engines.vllm.cpu_kernels import patch_cpu_kernels
 from core.worker.engines.vllm.rollout_scheduler import Rollout, RolloutScheduler, scheduling
 
 # vLLM runs at most this many sequences together; more wait their turn inside it.
@@ -42,12 +42,12 @@ class VllmEngine:
 
     def __init__(self, config: RunConfig, folder: str, device: torch.device, **options: Any) -> None:
         if config.sleep_kv_cache:
-            kv_sleep.check_can_nap()
+            kv_sleep.check_can_sleep()
         on_cpu = device.type == "cpu"
-        self.way, self.reason = config.adapter_sync, ""
+        self.adapter_sync, self.reason = config.adapter_sync, ""
         if config.adapter_sync == "auto":
-            self.way, self.reason = ("merged", ON_CPU) if on_cpu else ("slot", ON_GPU)
-        if self.way == "slot":
+            self.adapter_sync, self.reason = ("merged", ON_CPU) if on_cpu else ("slot", ON_GPU)
+        if self.adapter_sync == "slot":
             serve_one_adapter()
             if not on_cpu:
                 put_rows_below(config.engine_rank)
@@ -63,7 +63,7 @@ class VllmEngine:
             trust_remote_code=False,
             **{
                 **_memory(config, on_cpu),
-                **(_slot(config) if self.way == "slot" else {}),
+                **(_slot(config) if self.adapter_sync == "slot" else {}),
                 **scheduling(on_cpu),
                 **options,
             },
@@ -73,23 +73,23 @@ class VllmEngine:
         logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
         logging.getLogger("vllm.v1.worker.gpu_model_runner").setLevel(logging.ERROR)
         if on_cpu:
-            self._llm.collective_rpc(quicken)
+            self._llm.collective_rpc(patch_cpu_kernels)
         merged = ReloadedWeights(self._llm) if on_cpu else WrittenWeights(self._llm)
         slot = AdapterSlot(self._llm) if on_cpu else WrittenSlot(self._llm)
-        self._known: dict[str, Way] = {"merged": merged, "slot": slot}
-        self._way = self._known[self.way]
-        self._naps, self._asleep = config.sleep_kv_cache, False
+        self._known: dict[str, AdapterSync] = {"merged": merged, "slot": slot}
+        self._sync = self._known[self.adapter_sync]
+        self._sleeps, self._asleep = config.sleep_kv_cache, False
         self.asleep_bytes = 0
 
     def connect(self, policy: PeftModel) -> None:
-        for way in self._known.values():
-            way.connect(policy)
+        for sync in self._known.values():
+            sync.connect(policy)
         quantized = policy.get_base_model().config.to_dict().get("quantization_config")
-        if self.way == "slot" and quantized and not self._llm.llm_engine.model_config.quantization:
+        if self.adapter_sync == "slot" and quantized and not self._llm.llm_engine.model_config.quantization:
             self._known["merged"].leave()  # the engine's 16-bit base becomes the one that the trainer computes with
 
     def sync(self) -> None:
-        self._way.push()
+        self._sync.push()
 
     def generate(self, prompts: list[list[int]], group_size: int, sampling: Sampling) -> list[list[Sample]]:
         self._wake()
@@ -106,7 +106,7 @@ class VllmEngine:
                 [{"prompt_token_ids": ids} for ids in prompts],
                 wanted,
                 use_tqdm=False,
-                lora_request=self._way.request(),
+                lora_request=self._sync.request(),
             )
         if isinstance(self._scheduler, RolloutScheduler):
             samples = [_kept_sample(rollout) for rollout in self._scheduler.take()]
@@ -115,9 +115,9 @@ class VllmEngine:
         return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
 
     def rest(self) -> None:
-        if self._naps and not self._asleep:
+        if self._sleeps and not self._asleep:
             self.asleep_bytes = kv_sleep.kv_cache_bytes(self._llm)
-            kv_sleep.give_back(self._llm)
+            kv_sleep.sleep(self._llm)
             self._asleep = True
 
     def weight_views(self, shapes: Shapes) -> dict[str, torch.Tensor]:
@@ -131,7 +131,7 @@ class VllmEngine:
 
     def _wake(self) -> None:
         if self._asleep:
-            kv_sleep.take_again(self._llm)
+            kv_sleep.wake_up(self._llm)
             self._asleep, self.asleep_bytes = False, 0
 
 

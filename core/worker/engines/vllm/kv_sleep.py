@@ -15,7 +15,7 @@ from core.errors import InvalidInput
 KV_CACHE = "kv_cache"  # vLLM's name for these allocations
 
 
-def check_can_nap() -> None:
+def check_can_sleep() -> None:
     """Raises InvalidInput where vLLM came without the allocator that can do it."""
     from vllm.device_allocator.cumem import cumem_available
 
@@ -24,12 +24,12 @@ def check_can_nap() -> None:
         raise InvalidInput("sleep_kv_cache", True, problem, "set sleep_kv_cache to false")
 
 
-def give_back(llm: Any) -> None:
+def sleep(llm: Any) -> None:
     """Frees the KV cache's memory."""
     llm.collective_rpc(_unmap)
 
 
-def take_again(llm: Any) -> None:
+def wake_up(llm: Any) -> None:
     """Memory for the KV cache again; what it held is gone."""
     torch.cuda.empty_cache()  # what the trainer let go of, torch would keep: the cache may need that very place
     torch.cuda.reset_peak_memory_stats()  # and a peak from before would be counted on top of the cache
@@ -38,7 +38,7 @@ def take_again(llm: Any) -> None:
 
 
 def kv_cache_bytes(llm: Any) -> int:
-    """What `give_back` frees, by the tags that vLLM's allocator keeps."""
+    """What `sleep` frees, by the tags that vLLM's allocator keeps."""
     return int(llm.collective_rpc(_kv_cache_bytes)[0])
 
 

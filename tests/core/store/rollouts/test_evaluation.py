@@ -1,7 +1,7 @@
 """The fixed prompts of a run as they are kept: its answers by step, and which prompts it was trained on too."""
 
 from core.config import make_config
-from core.records.evaluation import Question, Reply
+from core.records.evaluation import EvaluationPrompt, Reply
 from core.records.rollout import Completion, Group
 from core.records.step import Step
 from core.store import Database
@@ -12,8 +12,8 @@ from core.store.runs import lifecycle
 CONFIG = make_config({"model": "smollm2-135m", "recipe": "addition"})
 
 
-def question(number: int, prompt: str, step: int) -> Question:
-    return Question(number, prompt, {"answer": 1}, (Reply(step, f"After {step}", "stop", 2, 0.5),))
+def question(number: int, prompt: str, step: int) -> EvaluationPrompt:
+    return EvaluationPrompt(number, prompt, {"answer": 1}, (Reply(step, f"After {step}", "stop", 2, 0.5),))
 
 
 def test_answers_are_kept_by_step_and_prompts_once(database: Database) -> None:

@@ -18,7 +18,7 @@ from core.config.upgrade import SCHEMA_VERSION, UPGRADES, as_stored, read_stored
 from core.errors import InvalidInput, Unreadable
 from core.jobs import submission, supervisor
 from core.jobs.queue import next_start
-from core.jobs.resume import resume
+from core.jobs.resume import resume_run
 from core.processes import identify
 from core.records.run import Run
 from core.records.status import RunStatus
@@ -131,7 +131,7 @@ def test_a_row_that_cannot_be_read_is_shown_and_can_be_deleted(
     assert "unreadable" in render.brief_text(documents.brief(run))
     for refused in (
         lambda: submission.config_like(database, broken, {}),
-        lambda: resume(database, settings, broken, "test"),
+        lambda: resume_run(database, settings, broken, "test"),
     ):
         with pytest.raises(Unreadable):
             refused()
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_is_never_overwritten(both: tuple[Database, str, str
     change(database, broken, facts="{", tags="[")
     with database.writing() as connection:
         with pytest.raises(Unreadable):
-            lifecycle.note(connection, broken, device="cpu")
+            lifecycle.add_facts(connection, broken, device="cpu")
         with pytest.raises(Unreadable):
             notes.tag(connection, broken, add=["mine"])
 

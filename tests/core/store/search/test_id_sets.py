@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from core.store.search.id_sets import MOST_STRETCHES, STRETCH, Listed, is_in, sorted_ids
+from core.store.search.id_sets import MOST_STRETCHES, STRETCH, IndexedIds, is_in, sorted_ids
 
 MEMBERS = sa.Table("members", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
 
@@ -33,7 +33,7 @@ def test_stretches_are_read_once_and_miss_nothing() -> None:
             asked.append((low, high))
             return sa.select(MEMBERS.c.id).where(MEMBERS.c.id.between(low, high))
 
-        listed = Listed(connection, between)
+        listed = IndexedIds(connection, between)
         for start in (0, 10, STRETCH - 5, 3 * STRETCH - 100):  # within a stretch and across two
             values = np.arange(start, start + 200)
             assert listed.has(values).tolist() == np.isin(values, ids).tolist()

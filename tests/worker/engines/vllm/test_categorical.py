@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.worker.engines.vllm.categorical import draw
+from core.worker.engines.vllm.categorical import sample
 
 DRAWS = 200_000
 
@@ -13,7 +13,7 @@ def test_frequencies_are_the_probabilities(words: int) -> None:
     torch.manual_seed(0)
     probabilities = torch.rand(words).pow(4)
     probabilities /= probabilities.sum()
-    drawn = draw(probabilities.expand(DRAWS, -1))
+    drawn = sample(probabilities.expand(DRAWS, -1))
     frequencies = torch.bincount(drawn, minlength=words) / DRAWS
     spread = (probabilities * (1 - probabilities) / DRAWS).sqrt()
     assert ((frequencies - probabilities).abs() <= 5 * spread + 1e-6).all()
@@ -23,9 +23,9 @@ def test_a_word_of_probability_zero_is_never_drawn() -> None:
     torch.manual_seed(0)
     probabilities = torch.zeros(DRAWS, 1000)
     probabilities[:, [3, 255, 256, 700]] = torch.tensor([1e-6, 0.5, 0.3, 0.2 - 1e-6])
-    assert set(draw(probabilities).tolist()) <= {3, 255, 256, 700}
+    assert set(sample(probabilities).tolist()) <= {3, 255, 256, 700}
 
 
 def test_certainty_is_drawn() -> None:
     ids = torch.tensor([0, 255, 256, 999])
-    assert torch.equal(draw(torch.nn.functional.one_hot(ids, 1000).float()), ids)
+    assert torch.equal(sample(torch.nn.functional.one_hot(ids, 1000).float()), ids)
