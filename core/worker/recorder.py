@@ -26,7 +26,6 @@ from core.worker.checks.base_unchanged import BaseWatch
 from core.worker.heartbeat import Heartbeat
 from core.worker.loading.load import Loaded
 from core.worker.retry import RetryingWriter
-from core.worker.rollouts.assemble import StepBatch
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +62,8 @@ class RunRecorder:
         """The record goes on after this step; what was sampled beyond it will be sampled again."""
         self._step = self._saved = step
 
-    def on_step(self, sampled: StepBatch) -> bool:
+    def on_step(self, step: Step) -> bool:
         """Stores a step; True when the run should end after it."""
-        assert sampled.step is not None
-        step = sampled.step
         self._store.write(lambda connection: self._record(connection, step))
         refuse_nonsense(step)
         self._watch.check(step.metrics.get("mismatch/mean"))

@@ -28,9 +28,9 @@ from core.worker.heartbeat import Heartbeat
 from core.worker.loading.estimate import expected_seconds
 from core.worker.loading.load import Loaded, load_policy
 from core.worker.loading.progress import Progress
-from core.worker.objectives.trl_grpo import PolicyTrainer
 from core.worker.recorder import RunRecorder
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
+from core.worker.training import prepare_training
 
 log = logging.getLogger(__name__)
 
@@ -68,25 +68,24 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
         proof = prove_live(loaded.policy, loaded.engine, prompts, config.seed, exactness.packed)
         log.info("Engine and trainer differ by %.3f, without the adapter %.3f", *astuple(proof))
     prints = fingerprints(recipe, examples, watch)
-    trainer = PolicyTrainer(
+    training = prepare_training(
         loaded,
         config,
         recipe,
         examples,
         folder,
-        heartbeat.enter,
         recorder.on_step,
-        exactness.packed,
-        found.step,
-        kept,
-        recorder.on_answers,
+        keep_answers=recorder.on_answers,
+        announce=heartbeat.enter,
+        packed=exactness.packed,
+        done=found.step,
+        kept=kept,
     )
-    recorder.state = lambda: trainer.state_to_keep(**prints)
+    recorder.state = lambda: training.trainer.state_to_keep(**prints)
     _open_record(database, run, loaded, exactness, found, kept, prints)
     try:
         if found.step < config.steps:
-            trainer.train()
-            trainer.ask_at_the_end()
+            training.run()
         heartbeat.enter("save")
         recorder.finish()
     finally:

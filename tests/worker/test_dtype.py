@@ -37,7 +37,7 @@ def test_everything_on_a_cpu_is_in_that_type(tmp_path: Path) -> None:
     policy = tiny_policy("llama")
     for name, weight in (*merged_weights(policy), *base_weights(policy)):
         assert weight.dtype == dtype, name
-    assert grpo_arguments(CONFIG, tmp_path, [1.0], CPU).bf16 == (dtype == torch.bfloat16)
+    assert grpo_arguments(CONFIG, tmp_path, CPU).bf16 == (dtype == torch.bfloat16)
     policy.unload().save_pretrained(tmp_path)
     assert {parameter.dtype for parameter in load_base(str(tmp_path), CONFIG, CPU).parameters()} == {dtype}
     with autocast(CPU):

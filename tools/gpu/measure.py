@@ -26,7 +26,7 @@ from core.worker.loading.load import Loaded
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import PLAIN_TEMPLATE, attach_adapter, load_tokenizer
 from core.worker.memory import held
-from core.worker.objectives.trl_grpo import PolicyTrainer
+from core.worker.training import prepare_training
 from core.worker.update.logprobs import settle_kernels
 
 
@@ -112,14 +112,13 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
     examples = recipe.examples(config.prompts_per_step * config.steps, 0)
     found: list[Any] = []
 
-    def on_step(sampled: Any) -> bool:
-        found.append(sampled.step)
+    def keep(step: Any) -> bool:
+        found.append(step)
         return False
 
     with tempfile.TemporaryDirectory() as scratch:
         loaded = Loaded(policy, tokenizer, engine, str(folder))
-        after = Path(scratch), lambda phase: None, on_step
-        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
+        prepare_training(loaded, config, recipe, examples, Path(scratch), keep, packed=packing.packed).run()
     engine.rest()
     planned = plan_workload(settings, str(config.model), config.gpu, workload_of(config))
     result = {

@@ -53,7 +53,7 @@ def _train(engine: Any, folder: Path, values: Mapping[str, Any]) -> dict[str, An
     from core.worker.loading.load import Loaded
     from core.worker.loading.shared import share_base
     from core.worker.loading.weights import attach_adapter, load_base
-    from core.worker.objectives.trl_grpo import PolicyTrainer
+    from core.worker.training import prepare_training
     from core.worker.update.logprobs import settle_kernels
 
     settle_kernels()
@@ -68,15 +68,14 @@ def _train(engine: Any, folder: Path, values: Mapping[str, Any]) -> dict[str, An
     steps: list[Any] = []
     began = [time.perf_counter()]
 
-    def on_step(sampled: Any) -> bool:
-        steps.append(sampled.step)
+    def keep(step: Any) -> bool:
+        steps.append(step)
         began.append(time.perf_counter())
         return False
 
     with tempfile.TemporaryDirectory() as scratch:
         loaded = Loaded(policy, tokenizer_of(folder), engine, str(folder))
-        after = Path(scratch), lambda phase: None, on_step
-        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
+        prepare_training(loaded, config, recipe, examples, Path(scratch), keep, packed=packing.packed).run()
     taken = [end - start for start, end in itertools.pairwise(began)]
     return {
         "packing": packing.reason,

@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
 from core.settings import load_settings, set_engine_environment
 from core.tasks.registry import compose, get_recipe
-from core.tasks.task import Reward, Task
+from core.tasks.task import Example, Reward, Task
 
 FULL = "full_length"
 # Longest completions, in tokens: the recipe's own, 64, and 64 of which none is left out.
@@ -106,8 +107,8 @@ def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     from core.worker.checks.packing_exact import try_packing
     from core.worker.loading.load import load_policy
     from core.worker.loading.progress import Progress
-    from core.worker.objectives.trl_grpo import PolicyTrainer
     from core.worker.rollouts.examples import choose_examples
+    from core.worker.training import prepare_training
 
     floor = measure_floor()
     loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
@@ -119,14 +120,13 @@ def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     examples = choose_examples(recipe, config, loaded.tokenizer)
     ends, kept = [time.perf_counter()], []
 
-    def on_step(sampled: Any) -> bool:
+    def keep(step: Any) -> bool:
         ends.append(time.perf_counter())
-        kept.append(sampled.step)
+        kept.append(step)
         return False
 
     with tempfile.TemporaryDirectory() as folder:
-        after = Path(folder), lambda phase: None, on_step
-        PolicyTrainer(loaded, config, recipe, examples, *after, packing.packed).train()
+        prepare_training(loaded, config, recipe, examples, Path(folder), keep, packed=packing.packed).run()
     parameters = loaded.policy.get_base_model().num_parameters()
     lengths = [completion.length for group in kept[-1].groups for completion in group.completions]
     prompts = sum(len(group.prompt_token_ids) for group in kept[-1].groups)
@@ -159,7 +159,6 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     from core.worker.dtype import compute_dtype
     from core.worker.loading.weights import fetch_folder, load_tokenizer
     from core.worker.rollouts.examples import as_dataset, choose_examples
-    from core.worker.rollouts.score import RewardScores
 
     folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
     dtype = compute_dtype(torch.device("cpu")) if best else torch.float32
@@ -184,7 +183,7 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         GRPOTrainer(
             model=folder,
-            reward_funcs=RewardScores(recipe, examples).functions(),
+            reward_funcs=_in_trls_shape(recipe, examples),
             args=GRPOConfig(
                 output_dir=scratch,
                 max_steps=config.steps,
@@ -217,6 +216,21 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
             callbacks=[Clock()],
         ).train()
     return {"seconds": _median(ends), "tokens": tokens[WARM_UP:], "rewards": rewards}
+
+
+def _in_trls_shape(task: Task, examples: Sequence[Example]) -> list[Callable[..., list[float | None]]]:
+    """The task's reward functions as TRL calls them: completions and the data set's columns as lists."""
+    from core.worker.rollouts.score import score
+
+    def in_trls_shape(reward: Reward) -> Callable[..., list[float | None]]:
+        def score_all(completions: list[Any], example: list[int], **_: Any) -> list[float | None]:
+            pairs = zip(completions, example, strict=True)
+            return [score(reward, said[0]["content"], examples[index]).value for said, index in pairs]
+
+        score_all.__name__ = reward.name
+        return score_all
+
+    return [in_trls_shape(reward) for reward in task.rewards]
 
 
 def _median(ends: list[float]) -> float:

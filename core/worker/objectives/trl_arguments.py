@@ -13,10 +13,11 @@ from core.worker.dtype import compute_dtype
 IMPORTANCE_CAP = 2.0
 
 
-def grpo_arguments(
-    config: RunConfig, folder: Path, weights: list[float], device: torch.device, done: int = 0
-) -> GRPOConfig:
-    """TRL's arguments for what is left of this run after `done` steps. One optimizer step takes one whole batch."""
+def grpo_arguments(config: RunConfig, folder: Path, device: torch.device, done: int = 0) -> GRPOConfig:
+    """TRL's arguments for what is left of this run after `done` steps. One optimizer step takes one whole batch.
+
+    How to sample and what rewards weigh is not among them: a step does that by itself.
+    """
     micro_batches = config.batch_size // config.micro_batch
     return GRPOConfig(
         output_dir=str(folder / "trl"),
@@ -30,8 +31,6 @@ def grpo_arguments(
         num_generations=config.group_size,
         max_completion_length=config.completion_tokens,
         temperature=config.temperature,
-        top_p=config.top_p,
-        top_k=config.top_k,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.lr_scheduler_type,
         warmup_steps=config.warmup_steps,
@@ -41,8 +40,6 @@ def grpo_arguments(
         beta=config.beta,
         epsilon=config.epsilon,
         loss_type=config.loss_type,
-        scale_rewards=config.scale_rewards,
-        reward_weights=weights,
         gradient_checkpointing=config.gradient_checkpointing,
         vllm_importance_sampling_correction=True,
         vllm_importance_sampling_mode="token_truncate",

@@ -6,7 +6,7 @@ the engine keeps the global random generators and holds nothing over from batch 
 """
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
@@ -17,10 +17,12 @@ from core.tasks.task import Example, Task
 from core.worker.engines.engine import InferenceEngine, Sample, Sampling
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
 from core.worker.rollouts.score import score
+from core.worker.step_clock import StepClock
 
 PROMPTS = 8
 LOOKED_THROUGH = 20_000  # examples, for that many different prompts which fit
 SEED = 2**31  # one more than the largest that a run may have
+KeepAnswers = Callable[[Sequence[EvaluationPrompt]], None]
 
 
 class Evaluation:
@@ -75,6 +77,28 @@ class Evaluation:
             reward=weighted({each.function: each.value for each in scores}, self._weights),
             scores=scores,
         )
+
+
+class Evaluator:
+    """Asks the fixed prompts between steps, where the engine holds the policy, and hands the answers to `keep`."""
+
+    def __init__(self, prompts: Evaluation, engine: InferenceEngine, clock: StepClock, keep: KeepAnswers) -> None:
+        self._prompts, self._engine, self._clock, self._keep = prompts, engine, clock, keep
+
+    def ask(self, done: int, last: bool = False) -> None:
+        """Asks where it is time to, of the policy as it is after `done` steps."""
+        if self._prompts.is_due(done, last):
+            with self._clock.phase("evaluate"):
+                answers = self._prompts.answers(self._engine, done)
+            self._keep(answers)
+
+    def ask_at_the_end(self, done: int) -> None:
+        """The same of the policy that training leaves, which the engine has yet to take."""
+        if self._prompts.is_due(done, last=True):
+            with self._clock.phase("sync"):
+                self._engine.sync()
+            self.ask(done, last=True)
+            self._engine.rest()
 
 
 def choose(

@@ -1,43 +1,39 @@
-"""A recipe's reward functions in TRL's shape, with every score and every error kept."""
+"""What a task's reward functions say of completions; every value and every error is kept."""
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
 
+from transformers import PreTrainedTokenizerBase
+
+from core.config import RunConfig
 from core.records.rollout import RewardScore
 from core.tasks.task import Example, Reward, Task
+from core.worker.rollouts.batch import StepBatch
 
 log = logging.getLogger(__name__)
-RewardBatch = Callable[..., list[float | None]]
 
 
-class RewardScores:
-    """Scores of the batch at hand, by function: one RewardScore for each completion, in TRL's order."""
+class Scorer:
+    """Scores the completions of a step with each reward function of the task.
 
-    def __init__(self, recipe: Task, examples: Sequence[Example]) -> None:
-        self._recipe, self._examples = recipe, examples
-        self._scores: dict[str, list[RewardScore]] = {}
+    weights  function -> weight in the reward, as the run has them
+    """
 
-    def functions(self) -> list[RewardBatch]:
-        """One function a reward, as TRL calls them: prompts, completions and the dataset's columns as lists."""
-        return [self._in_trl_shape(reward) for reward in self._recipe.rewards]
+    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase, config: RunConfig) -> None:
+        self._task, self._tokenizer = task, tokenizer
+        self.weights = task.weights(config.reward_weights)
 
-    def of(self, row: int) -> tuple[RewardScore, ...]:
-        """The scores of one completion of the batch."""
-        return tuple(column[row] for column in self._scores.values())
-
-    def _in_trl_shape(self, reward: Reward) -> RewardBatch:
-        def score_batch(completions: list[Any], example: list[int], **_: Any) -> list[float | None]:
-            column = [
-                score(reward, completion_text(completion), self._examples[index])
-                for completion, index in zip(completions, example, strict=True)
-            ]
-            self._scores[reward.name] = column
-            return [each.value for each in column]
-
-        score_batch.__name__ = reward.name
-        return score_batch
+    def score(self, batch: StepBatch) -> StepBatch:
+        """The batch with texts and scores."""
+        ids = [list(sample.token_ids) for sample in batch.samples]
+        texts = tuple(self._tokenizer.batch_decode(ids, skip_special_tokens=True))
+        asked = [example for example, _, rows in batch.groups() for _ in rows]
+        scores = tuple(
+            tuple(score(reward, text, example) for reward in self._task.rewards)
+            for text, example in zip(texts, asked, strict=True)
+        )
+        return replace(batch, texts=texts, scores=scores)
 
 
 def score(reward: Reward, text: str, example: Example) -> RewardScore:
@@ -50,8 +46,3 @@ def score(reward: Reward, text: str, example: Example) -> RewardScore:
     if value is not None and not math.isfinite(value):
         return RewardScore(reward.name, None, f"returned {value}")
     return RewardScore(reward.name, None if value is None else float(value))
-
-
-def completion_text(completion: Any) -> str:
-    """The text of a completion as TRL passes it: plain, or a list with one assistant message."""
-    return completion if isinstance(completion, str) else str(completion[0]["content"])

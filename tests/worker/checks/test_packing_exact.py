@@ -13,7 +13,9 @@ from core.worker.checks.packing_exact import try_packing
 from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
 from core.worker.objectives.trl_grpo import PolicyTrainer
+from core.worker.rollouts.batch import Update
 from core.worker.rollouts.examples import choose_examples
+from core.worker.training import prepare_training
 
 # Completion lengths of each group.
 BATCHES = {
@@ -35,7 +37,7 @@ def make_trainer(policy: Any, folder: Path, packed: bool, **values: Any) -> Poli
     chosen = config(prompt_tokens=400, steps=1, **values)
     examples = choose_examples(recipe, chosen, tokenizer)
     loaded = Loaded(policy, tokenizer, TransformersEngine(tokenizer), "")
-    trainer = PolicyTrainer(loaded, chosen, recipe, examples, folder, lambda _: None, lambda _: False, packed)
+    trainer = prepare_training(loaded, chosen, recipe, examples, folder, lambda _: False, packed=packed).trainer
     trainer.accelerator.native_amp = False  # fp32 throughout, so that every difference shows
     trainer.current_gradient_accumulation_steps = 1
     policy.train()
@@ -72,15 +74,16 @@ def measured(trainer: PolicyTrainer, policy: Any, inputs: dict[str, Any]) -> dic
     ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
     mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
     width = inputs["completion_ids"].shape[1]
-    logprobs, _, _ = trainer._get_per_token_logps_and_entropies(policy, ids, mask, width)
-    loss = trainer._compute_loss(policy, dict(inputs))
+    logprobs, _, _ = trainer.score(policy, ids, mask, width)
+    trainer.update = Update()
+    loss = trainer.compute_loss(policy, dict(inputs))
     loss.backward()
     gradients = {name: p.grad for name, p in policy.named_parameters() if p.requires_grad}
     assert len(gradients) == 3 * 7 * 2
     return {
         "loss": loss.detach(),
         "logprobs": logprobs.detach() * inputs["completion_mask"],
-        "ratio": trainer._metrics["train"]["mismatch/ratio"].copy(),
+        "ratio": trainer.update.metrics()["mismatch/ratio"],
         **{name: torch.zeros(()) if grad is None else grad.clone() for name, grad in gradients.items()},
     }
 

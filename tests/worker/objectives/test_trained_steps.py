@@ -19,10 +19,9 @@ from core.worker import memory
 from core.worker.engines.transformers import TransformersEngine
 from core.worker.loading.load import Loaded
 from core.worker.loading.weights import attach_adapter, load_base
-from core.worker.objectives.trl_grpo import PolicyTrainer
-from core.worker.rollouts.assemble import StepBatch
 from core.worker.rollouts.evaluation import PROMPTS, Evaluation, choose, prompt_text
 from core.worker.rollouts.examples import choose_examples
+from core.worker.training import prepare_training
 
 CPU = torch.device("cpu")
 # What random bytes earn differs from text to text.
@@ -53,27 +52,17 @@ def train(
     steps: list[Step] = []
     answers: list[EvaluationPrompt] = []
 
-    def keep(sampled: StepBatch) -> bool:
-        assert sampled.step is not None
-        steps.append(sampled.step)
+    def keep(step: Step) -> bool:
+        steps.append(step)
         return False
 
     def note(given: Sequence[EvaluationPrompt]) -> None:
         answers.extend(given)
 
-    trainer = PolicyTrainer(
-        Loaded(policy, tokenizer, engine, ""),
-        config,
-        RECIPE,
-        choose_examples(RECIPE, config, tokenizer),
-        folder,
-        lambda _: None,
-        keep,
-        packed,
-        on_answers=note if asked else None,
-    )
-    trainer.train()
-    trainer.ask_at_the_end()
+    examples = choose_examples(RECIPE, config, tokenizer)
+    loaded = Loaded(policy, tokenizer, engine, "")
+    keep_answers = note if asked else None
+    prepare_training(loaded, config, RECIPE, examples, folder, keep, keep_answers=keep_answers, packed=packed).run()
     return steps, answers
 
 

@@ -1,9 +1,9 @@
-"""What is made of a sampled step."""
+"""What is made of a step."""
 
 from tests_support import a_step
 
 from core.records.rollout import Completion, Group
-from core.worker.rollouts.assemble import cache_tokens
+from core.worker.rollouts.record import cache_tokens
 
 
 def test_cache_tokens_are_the_most_held_at_one_time() -> None:
