@@ -19,7 +19,9 @@ class Demo:
     progress: str
 
 
-def grouper(home: Path, *arguments: str, timeout: float = TEN_MINUTES) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "GROUPER_HOME": str(home)}
+def grouper(
+    home: Path, *arguments: str, timeout: float = TEN_MINUTES, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "GROUPER_HOME": str(home), **variables}
     command = [sys.executable, "-m", "core", *arguments]
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=timeout)

@@ -1,8 +1,10 @@
 """The laws of the layout: broken on purpose, `lint-imports` must say so; the web process never loads torch."""
 
+import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,59 @@ def test_the_web_process_loads_no_torch(tmp_path: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", program], cwd=PROJECT, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+# What each project promises; anything else of it is private, and so is every name with an underscore.
+PROMISED = {
+    "bitsandbytes": {"bitsandbytes", "bitsandbytes.functional"},
+    "gradio": {"gradio", "gradio.components", "gradio.themes", "gradio.themes.utils", "gradio.themes.utils.colors"},
+    "peft": {"peft", "peft.tuners.lora"},
+    "torch": {"torch", "torch.nn.functional", "torch.nn.utils.rnn", "torch.utils.checkpoint"},
+    "transformers": {"transformers"},
+    "trl": {"trl"},
+    "typer": {"typer"},
+    "vllm": {"vllm", "vllm.lora.request"},
+}
+
+
+def private_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, name) of everything that a module takes from another project without that project's promise."""
+    for node in ast.walk(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = [node.module]
+            project = node.module.partition(".")[0]
+            yield from ((node.lineno, each.name) for each in node.names if project in PROMISED and each.name[0] == "_")
+        for module in modules:
+            if module not in PROMISED.get(module.partition(".")[0], {module}):
+                yield node.lineno, module
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):
+            of_its_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not of_its_own:
+                yield node.lineno, node.attr
+
+
+def test_private_names_of_other_projects_stand_in_upstream() -> None:
+    found = [
+        f"{path.relative_to(PROJECT)}:{line} {name}"
+        for folder in ("core", "webui")
+        for path in sorted((PROJECT / folder).rglob("*.py"))
+        if "upstream" not in path.parts
+        for line, name in private_names(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from vllm.v1.core.sched.scheduler import Scheduler",
+        "import trl.trainer.utils",
+        "from typer._click import Context",
+        "from torch import _C",
+        "engine.llm._scheduler.step()",
+        "super()._prepare_inputs(batch)",
+    ],
+)
+def test_a_private_name_is_noticed(statement: str) -> None:
+    assert [*private_names(ast.parse(statement))]

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 
 import typer
-from typer._click.exceptions import ClickException  # typer carries its own click; the pin keeps this true
 
 from core.bench.commands import bench
 from core.cli.installation import backup, doctor, prepare, ui
@@ -48,7 +47,7 @@ def main() -> None:
     """Entry point: turns every mistake into one line and the right exit code."""
     try:
         code = app(standalone_mode=False)
-    except ClickException as error:
+    except typer.TyperException as error:
         sys.exit(complain(f"{error.format_message()} See `grouper --help`."))
     except InvalidInput as error:
         sys.exit(complain(str(error)))

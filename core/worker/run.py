@@ -115,7 +115,7 @@ def _open_record(
     prints: dict[str, str],
 ) -> None:
     """What loading found out, where the run goes on, and that it now trains."""
-    notices = [loaded.engine.notice, *found.damaged] if loaded.engine.notice else [*found.damaged]
+    notices = [*loaded.lacking, *loaded.engine.notices, *found.damaged]
     if kept is not None:
         before = kept.values.get("fingerprints", {})
         changed = [

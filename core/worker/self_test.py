@@ -99,8 +99,8 @@ def try_engine(bench: Bench) -> Outcome:
     engine = attach_engine(bench.config, bench.made["model"], bench.made["tokenizer"], bench.made["device"])
     seconds = time.perf_counter() - began
     bench.made["engine"] = engine
-    if engine.notice:
-        return "warning", engine.notice, "", {"engine": engine.name}
+    if engine.notices:
+        return "warning", " ".join(engine.notices), "", {"engine": engine.name}
     return (
         "ok",
         f"The {engine.name} engine started in {duration(seconds)}.",

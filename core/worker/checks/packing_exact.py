@@ -23,6 +23,7 @@ from core.units import significant
 from core.worker.update.attention import GROUPS, follows_layouts
 from core.worker.update.logprobs import score_alone, score_packs
 from core.worker.update.packing import Pack, PackedGroup, lay, pack
+from core.worker.upstream.transformers import attention_of
 
 # Layers that exchange information through attention alone, as transformers' configs call them.
 ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -60,7 +61,7 @@ def try_packing(base: Any, config: RunConfig) -> Exactness:
     base.eval()
     for attention in _attentions(base):
         try:
-            if attention != base.config._attn_implementation:
+            if attention != attention_of(base):
                 base.set_attn_implementation(attention)
             found = _judge(base, groups)
         except Exception as error:  # whatever a foreign forward dislikes about packs, the padded path does without
@@ -73,7 +74,7 @@ def try_packing(base: Any, config: RunConfig) -> Exactness:
 
 def _attentions(base: Any) -> list[str]:
     """What to try, in transformers' names: attention that follows layouts, then the model's as it is."""
-    own = base.config._attn_implementation
+    own = attention_of(base)
     half = base.get_output_embeddings().weight.dtype in (torch.bfloat16, torch.float16)
     return [GROUPS, own] if own == "sdpa" and (half or base.device.type == "cpu") else [own]
 

@@ -1,5 +1,7 @@
 """Choosing and starting the engine a config asks for."""
 
+from importlib.util import find_spec
+
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -7,6 +9,7 @@ from core.config import RunConfig
 from core.errors import InvalidInput, RunError
 from core.worker.engines.engine import InferenceEngine, kept_random_state
 from core.worker.engines.transformers import TransformersEngine
+from core.worker.upstream.expected import must_be_as_expected
 
 INSTALL = "Run `make setup` to install it."
 SLOW = "completions come from plain generate, several times slower than the engine"
@@ -19,16 +22,21 @@ def attach_engine(
     if config.fast_inference == "off":
         return TransformersEngine(tokenizer, f"fast_inference is off, so {SLOW}. Set it to auto to attach vLLM.")
     try:
-        from core.worker.engines.vllm.engine import VllmEngine, serves_cpu
+        from core.worker.engines.vllm.engine import VllmEngine
+        from core.worker.upstream.vllm.llm import serves_cpu
     except ImportError as error:
+        why = f"vLLM cannot be imported ({error})" if find_spec("vllm") else "vLLM is not installed"
         if config.fast_inference == "on":
-            raise RunError("engine-missing", f"vLLM cannot be imported ({error}).", INSTALL) from error
-        return TransformersEngine(tokenizer, f"vLLM is not installed, so {SLOW}. {INSTALL}")
+            raise RunError("engine-missing", f"{why}.", INSTALL) from error
+        return TransformersEngine(tokenizer, f"{why}, so {SLOW}. {INSTALL}")
     if device.type == "cpu" and not serves_cpu():
         return TransformersEngine(
             tokenizer, f"The installed vLLM serves GPUs only, so {SLOW}. Choose the GPU's profile."
         )
-    return _start(VllmEngine, config, folder, device)
+    lacking = must_be_as_expected(["vllm"], device.type)
+    engine = _start(VllmEngine, config, folder, device)
+    engine.notices = (*lacking, *engine.notices)
+    return engine
 
 
 def _start(kind: type, config: RunConfig, folder: str, device: torch.device) -> InferenceEngine:

@@ -42,14 +42,14 @@ class Sample:
 class InferenceEngine(Protocol):
     """Samples from the policy. `connect` once, then for each batch `sync` and `generate`.
 
-    notice        what people should know about using this engine here, with the remedy; "" when all is well
+    notices       what people should know about using this engine here, a sentence each; none when all is well
     adapter_sync  how the adapter reaches it
     reason        why this way, where another was thinkable; "" where nobody needs to be told
     asleep_bytes  device memory that it has given back for the time being, though torch still counts it
     """
 
     name: str
-    notice: str
+    notices: tuple[str, ...]
     adapter_sync: str
     reason: str
     asleep_bytes: int

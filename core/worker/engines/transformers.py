@@ -11,8 +11,10 @@ from transformers import (
     PreTrainedTokenizerBase,
     StoppingCriteria,
     StoppingCriteriaList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )
-from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from core.worker.dtype import autocast
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
@@ -27,7 +29,7 @@ class TransformersEngine:
     asleep_bytes = 0
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, notice: str = "") -> None:
-        self.notice = notice
+        self.notices: tuple[str, ...] = (notice,) if notice else ()
         self._tokenizer = tokenizer
         self._policy: PeftModel | None = None
 

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from core.catalogue import BuiltinSource
 from core.errors import RunError
 from core.worker.checkpoints.files import sha256
+from core.worker.upstream.transformers import forget_origin
 
 MANIFEST = "grouper-manifest.json"
 # The GGUF file numbers its special tokens but names the wrong one as the end of a turn; the model's own
@@ -77,7 +78,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     tokenizer.eos_token = tokenizer.pad_token = END_OF_TURN
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.clean_up_tokenization_spaces = False
-    model.config._name_or_path = ""
+    forget_origin(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)

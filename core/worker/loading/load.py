@@ -17,16 +17,21 @@ from core.worker.loading.progress import Progress
 from core.worker.loading.shared import share_base
 from core.worker.loading.weights import attach_adapter, fetch_folder, load_base, load_tokenizer
 from core.worker.update.logprobs import settle_kernels
+from core.worker.upstream.expected import must_be_as_expected, trainer_of
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A policy ready to train and the engine that samples from it."""
+    """A policy ready to train and the engine that samples from it.
+
+    lacking  what the run goes without because another project changed what nobody promised to keep
+    """
 
     policy: PeftModel
     tokenizer: PreTrainedTokenizerBase
     engine: InferenceEngine
     folder: str
+    lacking: tuple[str, ...] = ()
 
 
 def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Loaded:
@@ -39,6 +44,7 @@ def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Lo
     device = torch.device("cuda" if torch.cuda.is_available() and config.gpu != "cpu" else "cpu")
     settle_kernels()
     with progress.phase("find model"):
+        lacking = must_be_as_expected(trainer_of(config.quantization), device.type)
         source = locate(config.model, load_catalogue(), settings.models)
         folder = fetch_folder(source)
         check_weights(Path(folder))
@@ -50,4 +56,4 @@ def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Lo
     with progress.phase("attach adapter"):
         policy = attach_adapter(base, config)
         engine.connect(policy)
-    return Loaded(policy, tokenizer, engine, folder)
+    return Loaded(policy, tokenizer, engine, folder, tuple(lacking))

@@ -1,8 +1,5 @@
 """Base weights, tokenizer and LoRA adapter, through transformers and PEFT."""
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
@@ -12,6 +9,8 @@ from core.errors import InvalidInput
 from core.models.locate import ModelSource, fetch_hub_file
 from core.worker.dtype import compute_dtype
 from core.worker.loading.builtin import convert_builtin
+from core.worker.upstream.bitsandbytes import keep_layout
+from core.worker.upstream.peft import keep_input_dtype
 
 # Weights as safetensors only; nothing that could run code when it is opened.
 HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.jinja", "tokenizer*", "merges.txt")
@@ -65,12 +64,7 @@ def load_base(folder: str, config: RunConfig, device: torch.device) -> torch.nn.
         use_safetensors=True,
         trust_remote_code=False,
     )
-    layers: Iterable[Any] = model.modules()
-    for module in layers:
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # bitsandbytes repacks such a layer for inference at its first forward without gradient, and what is then
-            # dequantised from it for the engine is noise.
-            module.support_avx512bf16_for_cpu = False
+    keep_layout(model)
     return model
 
 
@@ -97,10 +91,5 @@ def attach_adapter(base: torch.nn.Module, config: RunConfig) -> PeftModel:
     )
     policy = get_peft_model(base, lora)
     assert isinstance(policy, PeftModel)
-    layers: Iterable[Any] = policy.modules()
-    for module in layers:
-        if hasattr(module, "cast_input_dtype_enabled"):
-            # PEFT copies each layer's input to the adapter's fp32 and autocast copies it back to bf16: the same
-            # numbers, at a quarter of a CPU's forward pass. The plan does not count these copies.
-            module.cast_input_dtype_enabled = False
+    keep_input_dtype(policy)
     return policy

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from core.worker.update.attention_cpu import Bucket, attend_buckets, buckets_of
+from core.worker.upstream.torch import Sequences, flash_backward, flash_forward
+from core.worker.upstream.transformers import attention_of, sdpa_attention_forward, sdpa_mask
 
 GROUPS = "grouper_groups"  # this attention's name among those of transformers
 LAYOUT = "grouper_layout"  # the argument that carries a Layout through a model's forward to its attention
@@ -74,28 +74,25 @@ class _FlashGroups(torch.autograd.Function):
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float
     ) -> torch.Tensor:
-        output, normalizer, state, unused, _ = torch.ops.aten._flash_attention_forward(
-            query, key[layout.keys], value[layout.keys], *_sequences(layout), 0.0, True, False, scale=scale
-        )
-        ctx.save_for_backward(query, key, value, output, normalizer, state, unused)
+        output, kept = flash_forward(query, key[layout.keys], value[layout.keys], _sequences(layout), scale)
+        ctx.save_for_backward(query, key, value, *kept)
         ctx.layout, ctx.scale = layout, scale
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, output, normalizer, state, unused = ctx.saved_tensors
-        keys = ctx.layout.keys
-        of_query, of_keys, of_values = torch.ops.aten._flash_attention_backward(
-            gradients[0].contiguous(), query, key[keys], value[keys], output, normalizer, *_sequences(ctx.layout),
-            0.0, True, state, unused, scale=ctx.scale,
-        )  # fmt: skip
+        query, key, value, *kept = ctx.saved_tensors
+        keys, sequences = ctx.layout.keys, _sequences(ctx.layout)
+        of_query, of_keys, of_values = flash_backward(
+            gradients[0].contiguous(), query, key[keys], value[keys], tuple(kept), sequences, ctx.scale
+        )
         return of_query, _collect(of_keys, keys, key), _collect(of_values, keys, value), None, None
 
 
 attend_sequences: Any = _FlashGroups.apply
 
 
-def _sequences(layout: Layout) -> tuple[torch.Tensor, torch.Tensor, int, int]:
+def _sequences(layout: Layout) -> Sequences:
     return layout.query_starts, layout.key_starts, layout.most_queries, layout.most_keys
 
 
@@ -134,7 +131,7 @@ def attend(
 
 def follows_layouts(base: Any) -> bool:
     """Whether this model's attention is the one here."""
-    return bool(base.config._attn_implementation == GROUPS)
+    return attention_of(base) == GROUPS
 
 
 AttentionInterface.register(GROUPS, attend)

@@ -22,6 +22,7 @@ class Shim:
     check     "" while it is as expected, else what is not, to follow the name in a sentence: "takes no `x`"
     without   what a run does without it, where it can: "steps are planned by vLLM's own scheduler". ESSENTIAL: nothing,
               and a run ends before it loads anything
+    device    "cpu" or "cuda" where only runs on such a device lean on it
     """
 
     project: str
@@ -32,6 +33,7 @@ class Shim:
     until: str
     check: Callable[[], str]
     without: str = ESSENTIAL
+    device: str = ""
 
     @property
     def problem(self) -> str:

@@ -1,11 +1,22 @@
 """The shelf: every private name of another project that is used here, with what to know when it changes."""
 
+import functools
+
 from core.worker.upstream.shim import Shim, all_of, holds, reads, release_is, takes
 
 TRL, TRAINER = "TRL 1.16", "trl/trainer/grpo_trainer.py"
 VLLM = "vLLM 0.26 and 0.31"
 SCHEDULER, LORA = "vllm.v1.core.sched.scheduler:Scheduler", "vllm.lora.layers.base_linear:BaseLinearLayerWithLoRA"
 CUMEM = "vllm.device_allocator.cumem"
+
+
+def _punica_wrapper() -> str:
+    """The class that vLLM has for this device, as "module:Class"."""
+    from vllm.platforms import current_platform
+
+    module, _, name = current_platform.get_punica_wrapper().rpartition(".")
+    return f"{module}:{name}"
+
 
 SHIMS = (
     Shim(
@@ -73,6 +84,7 @@ SHIMS = (
         until="a public attention over sequences whose queries and keys differ in number has a gradient",
         check=holds("torch:ops.aten", "_flash_attention_forward", "_flash_attention_backward"),
         without="a GPU packs groups in masked rows",
+        device="cuda",
     ),
     Shim(
         project="peft",
@@ -110,6 +122,7 @@ SHIMS = (
         upstream="vllm/v1/worker/gpu_model_runner.py; issue 32718, public weight transfer in pull request 31943",
         until="vLLM's weight transfer works inside one process",
         check=takes("vllm.v1.worker.gpu_model_runner:GPUModelRunner.reload_weights", "weights_iterator"),
+        device="cpu",
     ),
     Shim(
         project="vllm",
@@ -137,10 +150,10 @@ SHIMS = (
         known=VLLM,
         upstream="vllm/lora/punica_wrapper; issue 10062",
         until="vLLM has a path for max_loras 1",
-        check=takes(
-            "vllm.lora.punica_wrapper.punica_base:PunicaWrapperBase.add_lora_linear",
+        check=lambda: takes(
+            f"{_punica_wrapper()}.add_lora_linear",
             *("y", "x", "lora_a_stacked", "lora_b_stacked", "scale", "output_slices", "buffer"),
-        ),
+        )(),
         without="the adapter slot samples through vLLM's LoRA kernels, several times slower on a CPU",
     ),
     Shim(
@@ -159,6 +172,7 @@ SHIMS = (
             holds("vllm.v1.worker.lora_model_runner_mixin:LoRAModelRunnerMixin", "load_lora_model"),
         ),
         without="the adapter's products on a GPU are their own kernels, a fifth of a decode step",
+        device="cuda",
     ),
     Shim(
         project="vllm",
@@ -169,6 +183,7 @@ SHIMS = (
         until="0.30 is the oldest version supported: LLM.release_kv_cache_memory",
         check=holds(CUMEM, "unmap_and_release", "CuMemAllocator", "cumem_available"),
         without="sleep_kv_cache cannot be used",
+        device="cuda",
     ),
     Shim(
         project="vllm",
@@ -179,6 +194,7 @@ SHIMS = (
         until="vLLM's CPU build uses its kernel without compilation",
         check=holds("vllm.model_executor.layers.layernorm:RMSNorm", "forward_native"),
         without="a CPU samples a tenth slower",
+        device="cpu",
     ),
     Shim(
         project="vllm",
@@ -191,5 +207,12 @@ SHIMS = (
             "vllm.v1.sample.ops.topk_topp_sampler:TopKTopPSampler.forward_native", "logits", "generators", "k", "p"
         ),
         without="a CPU samples a tenth slower",
+        device="cpu",
     ),
 )
+
+
+@functools.cache
+def works(name: str) -> bool:
+    """Whether this private name is as expected."""
+    return not next(shim for shim in SHIMS if shim.name == name).problem

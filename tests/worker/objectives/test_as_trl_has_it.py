@@ -13,6 +13,7 @@ from core.records.rollout import RewardScore
 from core.tasks.registry import get_recipe
 from core.worker.engines.engine import Sample
 from core.worker.objectives.trl_arguments import grpo_arguments
+from core.worker.objectives.trl_grpo import PolicyTrainer
 from core.worker.objectives.trl_inputs import loss_inputs
 from core.worker.rollouts.advantages import with_advantages
 from core.worker.rollouts.batch import StepBatch
@@ -20,7 +21,21 @@ from core.worker.rollouts.examples import as_dataset, choose_examples, prompt_to
 
 GROUP, PROMPTS = 4, 3
 WEIGHTS = {"first": 0.7, "second": -0.2}
-NAN = float("nan")
+# What PolicyTrainer overrides of TRL's, all of it public, and what it keeps in itself: no name may meet one of TRL's.
+OVERRIDDEN = {"create_scheduler", "compute_loss", "log"}
+OWN = {
+    "_config",
+    "_story",
+    "_packed",
+    "_done",
+    "_kept",
+    "_random",
+    "_examples",
+    "_running",
+    "_micro_batches",
+    "_in_loss",
+    "update",
+}
 # (first, second) of each completion: plain, one function without a score, a flat group, a completion nobody scored.
 SCORES = (
     (1.0, 0.25), (0.1, 0.5), (0.3, 0.0), (0.0, 1.0),
@@ -75,6 +90,8 @@ def test_a_step_is_what_trl_makes_of_it(tmp_path: Path, scale: str) -> None:
         train_dataset=as_dataset(examples),
         processing_class=tokenizer,
     )
+    ours = vars(PolicyTrainer).keys() | OWN
+    assert {name for name in ours if hasattr(trainer, name) and not name.startswith("__")} == OVERRIDDEN
     trainer.vllm_generation, trainer.use_vllm, trainer._last_loaded_step = Sampled(drawn), True, -1
     trainer.vllm_importance_sampling_correction = False
     rows = [{"prompt": list(example.prompt), "example": 0} for example in examples[:PROMPTS] for _ in range(GROUP)]

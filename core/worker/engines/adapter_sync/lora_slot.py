@@ -14,7 +14,7 @@ from vllm.lora.request import LoRARequest
 
 from core.worker.dtype import compute_dtype
 from core.worker.engines.adapter_sync.merging import adapted_layers
-from core.worker.engines.adapter_sync.one_adapter import SLOT
+from core.worker.upstream.vllm.adapter_slot import Matrices, empty_slot, write_slot
 
 MEMORY_DISK = Path("/dev/shm")
 
@@ -78,43 +78,12 @@ class WrittenSlot(AdapterSlot):
         if self._current is None:
             super().push()
         layers = adapted_layers(self._policy)
-        self._llm.apply_model(lambda model: write_slot(model, layers))
+        self._llm.apply_model(lambda model: write_slot(model, layers, lambda name: _matrices(layers.get(name))))
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # so that what sync is said to take is what it takes
 
 
-@torch.inference_mode()
-def empty_slot(model: Any) -> None:
-    """An adapter of zeros, which changes nothing."""
-    for module in model.modules():
-        if hasattr(module, "lora_a_stacked") and hasattr(module, "reset_lora"):
-            module.reset_lora(SLOT)
-
-
-@torch.inference_mode()
-def write_slot(model: Any, layers: dict[str, LoraLayer]) -> None:
-    """Sets each adapted layer's matrices in the slot, as vLLM itself does when it activates an adapter.
-
-    Raises LookupError when a layer of the policy has no place in the engine.
-    """
-    left = set(layers)
-    for name, module in model.named_modules():
-        if not hasattr(module, "lora_a_stacked"):
-            continue
-        parent, _, own = name.rpartition(".")
-        parts = model.packed_modules_mapping.get(own, [own])
-        names = [f"{parent}.{part}" for part in parts]
-        found = [layers.get(part) for part in names]
-        if all(layer is None for layer in found):
-            continue
-        a, b = zip(*(_matrices(layer) for layer in found), strict=True)
-        module.set_lora(SLOT, list(a) if len(parts) > 1 else a[0], list(b) if len(parts) > 1 else b[0])
-        left -= set(names)
-    if left:
-        raise LookupError(f"the engine has no slot for {', '.join(sorted(left)[:3])}")
-
-
-def _matrices(layer: LoraLayer | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+def _matrices(layer: LoraLayer | None) -> Matrices:
     """(A, B times the scale), as the engine keeps them."""
     if layer is None:
         return None, None

@@ -7,7 +7,8 @@ import torch
 from peft import PeftModel
 
 from core.worker.engines.adapter_sync.merging import base_weights, merged_weights, projection_shapes
-from core.worker.engines.adapter_sync.weight_views import weight_views
+from core.worker.upstream.vllm.llm import reload_weights
+from core.worker.upstream.vllm.weight_views import weight_views
 
 
 class MergedWeights:
@@ -38,7 +39,7 @@ class ReloadedWeights(MergedWeights):
     """Through vLLM's own weight loader, which knows every layout; the only way in on a CPU."""
 
     def _send(self, weights: Iterator[tuple[str, torch.Tensor]]) -> None:
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+        reload_weights(self._llm, weights)
 
 
 class WrittenWeights(MergedWeights):

@@ -8,6 +8,7 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 
 from core.worker.dtype import compute_dtype
+from core.worker.upstream.bitsandbytes import dequantized
 
 PREFIX = "base_model.model."
 
@@ -51,13 +52,7 @@ def merged(layer: LoraLayer, adapter: str = "default") -> torch.Tensor:
 
 def base_weight(layer: LoraLayer) -> torch.Tensor:
     """The layer's own weight, dequantised when it is held in four bits."""
-    weight = layer.get_base_layer().weight
-    state = getattr(weight, "quant_state", None)
-    if state is None:
-        return weight
-    from bitsandbytes.functional import dequantize_4bit
-
-    return dequantize_4bit(weight.data, state)
+    return dequantized(layer.get_base_layer().weight)
 
 
 def adapted_layers(policy: PeftModel) -> dict[str, LoraLayer]:

@@ -1,26 +1,22 @@
 """vLLM in the worker's own process, following the policy's adapter."""
 
-import logging
 from typing import Any
 
 import torch
 from peft import PeftModel
 from vllm import LLM, SamplingParams
-from vllm.platforms import current_platform
 
 from core.config import RunConfig
 from core.planner.constants import CPU_BLOCK_TOKENS
 from core.worker.dtype import compute_dtype
-from core.worker.engines.adapter_sync.adapter_rows import put_rows_below
 from core.worker.engines.adapter_sync.lora_slot import AdapterSlot, WrittenSlot
 from core.worker.engines.adapter_sync.merged import ReloadedWeights, WrittenWeights
-from core.worker.engines.adapter_sync.one_adapter import serve_one_adapter
 from core.worker.engines.adapter_sync.sync import AdapterSync
-from core.worker.engines.adapter_sync.weight_views import Shapes, weight_views
 from core.worker.engines.engine import Sample, Sampling, kept_random_state, seed_everything
-from core.worker.engines.vllm import kv_sleep
-from core.worker.engines.vllm.cpu_kernels import patch_cpu_kernels
-from core.worker.engines.vllm.rollout_scheduler import Rollout, RolloutScheduler, scheduling
+from core.worker.engines.vllm.categorical import sample
+from core.worker.upstream.vllm import fast_paths, kv_sleep
+from core.worker.upstream.vllm.llm import is_quantized, quieten, scheduler_of, shut_down
+from core.worker.upstream.vllm.weight_views import Shapes, weight_views
 
 # vLLM runs at most this many sequences together; more wait their turn inside it.
 MOST_SEQUENCES = 256
@@ -38,7 +34,6 @@ class VllmEngine:
     """
 
     name = "vllm"
-    notice = ""
 
     def __init__(self, config: RunConfig, folder: str, device: torch.device, **options: Any) -> None:
         if config.sleep_kv_cache:
@@ -48,9 +43,7 @@ class VllmEngine:
         if config.adapter_sync == "auto":
             self.adapter_sync, self.reason = ("merged", ON_CPU) if on_cpu else ("slot", ON_GPU)
         if self.adapter_sync == "slot":
-            serve_one_adapter()
-            if not on_cpu:
-                put_rows_below(config.engine_rank)
+            fast_paths.serve_one_adapter(config.engine_rank, on_cpu)
         self._llm = LLM(
             model=folder,
             dtype=compute_dtype(device),
@@ -64,16 +57,13 @@ class VllmEngine:
             **{
                 **_memory(config, on_cpu),
                 **(_slot(config) if self.adapter_sync == "slot" else {}),
-                **scheduling(on_cpu),
+                **fast_paths.scheduling(on_cpu),
                 **options,
             },
         )
-        self._scheduler = self._llm.llm_engine.engine_core.engine_core.scheduler
-        # Each partial push would warn about the layers it leaves alone (embeddings and norms carry no adapter).
-        logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
-        logging.getLogger("vllm.v1.worker.gpu_model_runner").setLevel(logging.ERROR)
-        if on_cpu:
-            self._llm.collective_rpc(patch_cpu_kernels)
+        self._take = fast_paths.taking(scheduler_of(self._llm))
+        quieten()
+        self.notices = tuple(fast_paths.patch_cpu(self._llm, sample)) if on_cpu else ()
         merged = ReloadedWeights(self._llm) if on_cpu else WrittenWeights(self._llm)
         slot = AdapterSlot(self._llm) if on_cpu else WrittenSlot(self._llm)
         self._known: dict[str, AdapterSync] = {"merged": merged, "slot": slot}
@@ -85,7 +75,7 @@ class VllmEngine:
         for sync in self._known.values():
             sync.connect(policy)
         quantized = policy.get_base_model().config.to_dict().get("quantization_config")
-        if self.adapter_sync == "slot" and quantized and not self._llm.llm_engine.model_config.quantization:
+        if self.adapter_sync == "slot" and quantized and not is_quantized(self._llm):
             self._known["merged"].leave()  # the engine's 16-bit base becomes the one that the trainer computes with
 
     def sync(self) -> None:
@@ -108,8 +98,8 @@ class VllmEngine:
                 use_tqdm=False,
                 lora_request=self._sync.request(),
             )
-        if isinstance(self._scheduler, RolloutScheduler):
-            samples = [_kept_sample(rollout) for rollout in self._scheduler.take()]
+        if self._take is not None:
+            samples = [_kept_sample(rollout) for rollout in self._take()]
         else:
             samples = [_sample(completion) for output in outputs for completion in output.outputs]
         return [samples[start : start + group_size] for start in range(0, len(samples), group_size)]
@@ -127,17 +117,12 @@ class VllmEngine:
 
     def close(self) -> None:
         self._wake()
-        self._llm.llm_engine.engine_core.shutdown()
+        shut_down(self._llm)
 
     def _wake(self) -> None:
         if self._asleep:
             kv_sleep.wake_up(self._llm)
             self._asleep, self.asleep_bytes = False, 0
-
-
-def serves_cpu() -> bool:
-    """Whether the installed vLLM is the build for CPUs."""
-    return bool(current_platform.is_cpu())
 
 
 def _memory(config: RunConfig, on_cpu: bool) -> dict[str, Any]:
@@ -172,5 +157,5 @@ def _sample(completion: Any) -> Sample:
     )
 
 
-def _kept_sample(rollout: Rollout) -> Sample:
+def _kept_sample(rollout: Any) -> Sample:
     return Sample(tuple(rollout.token_ids), tuple(rollout.logprobs), rollout.finish_reason)

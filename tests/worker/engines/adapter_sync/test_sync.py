@@ -6,7 +6,7 @@ import torch
 from core.config import make_config
 from core.errors import InvalidInput
 from core.records.run import SyncChoice
-from core.worker.engines.adapter_sync.weight_views import weight_views
+from core.worker.upstream.vllm.weight_views import weight_views
 
 CONFIG = {"model": "m", "recipe": "addition", "gpu": "h100-80gb"}
 

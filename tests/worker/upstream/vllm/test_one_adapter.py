@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.worker.engines.adapter_sync.one_adapter import add_to, compiled_add_to, replacement
+from core.worker.upstream.vllm.one_adapter import add_to, compiled_add_to, replacement
 
 
 def matrices(slots: int = 1) -> tuple[list[torch.Tensor], list[torch.Tensor], list[int]]:

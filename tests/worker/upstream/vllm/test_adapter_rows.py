@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.worker.engines.adapter_sync.adapter_rows import ROWS, make_room, move_in, product
+from core.worker.upstream.vllm.adapter_rows import ROWS, make_room, move_in, product
 
 OUT, IN, RANK = (6, 3, 3), 8, 2
 

@@ -21,8 +21,9 @@ from vllm.v1.outputs import LogprobsLists, ModelRunnerOutput
 from vllm.v1.request import Request
 from vllm.v1.structured_output import StructuredOutputManager
 
-from core.worker.engines.vllm import rollout_scheduler
-from core.worker.engines.vllm.rollout_scheduler import AsyncRolloutScheduler, RolloutScheduler, scheduling
+from core.worker.upstream import shim, shims
+from core.worker.upstream.vllm.fast_paths import scheduling
+from core.worker.upstream.vllm.rollout_scheduler import AsyncRolloutScheduler, RolloutScheduler
 
 BLOCK, VOCABULARY, LONGEST = 16, 50, 120
 END, STOP = 7, 11
@@ -164,8 +165,10 @@ def test_most_steps_are_planned_here(engine_config: VllmConfig, monkeypatch: pyt
 
 
 def test_an_unknown_vllm_keeps_its_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout_scheduler, "version", lambda name: "0.99.1")
+    monkeypatch.setattr(shim, "version", lambda name: "0.99.1")
+    shims.works.cache_clear()
     assert scheduling(on_cpu=True) == scheduling(on_cpu=False) == {}
-    monkeypatch.setattr(rollout_scheduler, "version", lambda name: "0.31.0")
+    monkeypatch.setattr(shim, "version", lambda name: "0.31.0")
+    shims.works.cache_clear()
     assert scheduling(on_cpu=False)["scheduler_cls"] is AsyncRolloutScheduler
     assert scheduling(on_cpu=True)["scheduler_cls"] is RolloutScheduler

@@ -5,35 +5,46 @@ draws one random number for every word of the vocabulary and every sequence. On 
 step of a small model, and the sampler's own compilation is seconds before the first token.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from vllm.model_executor.layers.layernorm import RMSNorm
 from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p
 
-from core.worker.engines.vllm.categorical import sample
-
 # One rounding step of bf16, relative.
 BF16_STEP = 2.0**-8
+NORMS_LEFT = "{} of {} norms are left to torch, since vLLM's kernel is not there or differs. Sampling is slower."
+SAMPLER_LEFT = "vLLM's sampler does not hand out processed logprobs, so it draws by itself. Sampling is slower."
 
 
-def patch_cpu_kernels(worker: Any) -> None:
-    """Called with vLLM's CPU worker once the engine is up. Leaves alone whatever is not exactly as expected."""
-    for module in worker.model_runner.model.modules():
-        if type(module) is RMSNorm and _kernel_agrees(module):
-            module.forward = _normalise_with(module)
+def patch_cpu_kernels(worker: Any, draw: Callable[[torch.Tensor], torch.Tensor]) -> list[str]:
+    """Called with vLLM's CPU worker once the engine is up. Leaves alone what is not exactly as expected, and says so.
+
+    draw  one index a row, (B,), from probabilities (B, V)
+    """
+    notices = []
+    norms = [module for module in worker.model_runner.model.modules() if type(module) is RMSNorm]
+    agreeing = [norm for norm in norms if _kernel_agrees(norm)]
+    for norm in agreeing:
+        norm.forward = _normalise_with(norm)
+    if len(agreeing) < len(norms):
+        notices.append(NORMS_LEFT.format(len(norms) - len(agreeing), len(norms)))
     sampler = worker.model_runner.sampler.topk_topp_sampler
     if sampler.logprobs_mode == "processed_logprobs":
-        sampler.forward = _sample_instead_of(sampler.forward)
+        sampler.forward = _sample_instead_of(sampler.forward, draw)
+    else:
+        notices.append(SAMPLER_LEFT)
+    return notices
 
 
-def _sample_instead_of(original: Any) -> Any:
+def _sample_instead_of(original: Any, draw: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     def forward(logits: torch.Tensor, generators: Any, k: Any, p: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         if generators:  # a request with a seed of its own
             sampled: tuple[torch.Tensor, torch.Tensor | None] = original(logits, generators, k, p)
             return sampled
         logprobs = apply_top_k_top_p(logits, k, p).log_softmax(dim=-1, dtype=torch.float32)
-        return sample(logprobs.exp()), logprobs
+        return draw(logprobs.exp()), logprobs
 
     return forward
 

