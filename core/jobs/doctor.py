@@ -34,6 +34,7 @@ LOW_DISK, LOW_MEMORY = 5 * GIB, 3 * GIB
 # What `core.worker.self_test` tries, in its order.
 TRIED = (
     ("training stack", "Importing torch, transformers, TRL, PEFT and vLLM"),
+    ("private names", "Comparing what is used of other projects without their promise"),
     ("built-in model", "Making the built-in model ready"),
     ("engine", "Starting the engine"),
     ("adapter", "Looking whether the engine follows the adapter"),

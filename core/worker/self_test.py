@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def try_stack(bench: Bench) -> Outcome:
         "",
         found,
     )
+
+
+def try_private_names(bench: Bench) -> Outcome:
+    """What was changed elsewhere, whether a run can do without it or not."""
+    from core.worker.upstream.expected import trainer_of, unexpected, without
+    from core.worker.upstream.shims import SHIMS
+
+    projects = (*trainer_of("nf4"), *(["vllm"] if find_spec("vllm") else []))
+    unlike = unexpected(projects, bench.made["device"].type)
+    figures = {"unexpected": [shim.name for shim, _ in unlike]}
+    if not unlike:
+        return "ok", f"All {len(SHIMS)} that are used of other projects are as expected.", "", figures
+    state = "warning" if all(shim.without for shim, _ in unlike) else "failed"
+    message = " ".join(without(shim, problem) if shim.without else f"{problem}." for shim, problem in unlike)
+    return state, message, "Install the versions that work with `make setup`.", figures
 
 
 def try_model(bench: Bench) -> Outcome:
@@ -191,6 +207,7 @@ def _one_step(bench: Bench, policy: Any) -> float:
 
 CHECKS: dict[str, Callable[[Bench], Outcome]] = {
     "training stack": try_stack,
+    "private names": try_private_names,
     "built-in model": try_model,
     "engine": try_engine,
     "adapter": try_adapter,

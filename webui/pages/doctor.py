@@ -13,6 +13,7 @@ from webui.language import words
 from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body, title
 from webui.present import skeleton
 from webui.services import Services
+from webui.upstream.gradio import expected
 
 AT_A_GLANCE = "What can be seen at a glance is in order. Run all checks to try the rest."
 NOTE = "Looking takes a second. Trying starts the engine on the built-in model, which takes a minute on a CPU."
@@ -49,15 +50,22 @@ def build(app: gr.Blocks, services: Services) -> None:
 @or_else(lambda error: error_panel(error, "The checks could not be made"))
 def _looked(services: Services) -> str:
     """What can be read without trying anything; the rest waits for the button."""
-    checks = list(doctor.examine(services.settings, quick=True))
+    checks = [*doctor.examine(services.settings, quick=True), _gradio()]
     waiting = [doctor.Check(name, "skipped", f"{doing}.") for name, doing in doctor.TRIED]
     sound = all(check.state == "ok" for check in checks)
     return checks_view([*checks, *waiting], AT_A_GLANCE if sound else doctor.verdict(checks))
 
 
+def _gradio() -> doctor.Check:
+    """What of Gradio, which this very process runs, is not as expected."""
+    unlike = expected()
+    message = " ".join(unlike) or "Gradio is as expected."
+    return doctor.Check("dashboard", "warning" if unlike else "ok", message)
+
+
 def _examined(services: Services) -> Iterator[list[Any]]:
     """Every check as it is done, the one being made in its place."""
-    done: dict[str, doctor.Check] = {}
+    done = {"dashboard": _gradio()}
     busy = gr.Button(words("Checking"), interactive=False)
     try:
         for check in doctor.examine(services.settings):
