@@ -27,7 +27,7 @@ lint:
 
 unit:
 	@$(SETUP) --with test
-	@$(BIN)/pytest -m "not engine and not browser"
+	@$(BIN)/pytest -m "not engine and not browser and not long"
 
 test: lint
 	@$(BIN)/python tools/browser.py

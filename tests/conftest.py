@@ -15,8 +15,18 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings({"GROUPER_HOME": str(tmp_path / "home")})
 
 
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as it is when nothing has happened: its tables are made once, and every test begins with a copy."""
+    path = tmp_path_factory.mktemp("fresh") / "grouper.db"
+    open_database(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings, fresh_database: Path) -> Iterator[Database]:
+    settings.home.mkdir(parents=True)
+    shutil.copy(fresh_database, settings.home)
     opened = open_database(settings.database_url)
     yield opened
     opened.close()

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from core.errors import InvalidInput
 from core.export import COLUMNS, export, formats, row_of
 from core.jobs.export_run import export_run
 from core.records.status import RunStatus
-from core.settings import Settings
-from core.store import Database
+from core.settings import Settings, load_settings
+from core.store import Database, open_database
 from core.store.rollouts import feedback
 from core.store.rollouts.record import record_step
 from core.store.runs import lifecycle
@@ -37,7 +38,19 @@ TEXTS = [
 STEPS = 600  # more than one batch of rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return load_settings({"GROUPER_HOME": str(tmp_path_factory.mktemp("export"))})
+
+
+@pytest.fixture(scope="module")
+def database(settings: Settings) -> Iterator[Database]:
+    opened = open_database(settings.database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
 def run_id(database: Database) -> str:
     config = make_config({"model": "smollm2-135m", "recipe": "addition"})
     chance = random.Random(0)
@@ -52,7 +65,7 @@ def run_id(database: Database) -> str:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def expected(database: Database, run_id: str) -> list[dict[str, Any]]:
     """The rows as the store has them."""
     with database.reading() as connection:

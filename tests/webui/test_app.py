@@ -3,8 +3,8 @@
 import gc
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from core.settings import load_settings, page_environment
@@ -19,10 +19,10 @@ MUTATING = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=[False, True], ids=["normal", "read-only"])
-def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+@pytest.fixture(scope="module", params=[False, True], ids=["normal", "read-only"])
+def services(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     environment = page_environment("", 0, read_only=request.param)  # what `grouper ui --read-only` starts it with
-    opened = open_services(load_settings({**environment, "GROUPER_HOME": str(tmp_path)}))
+    opened = open_services(load_settings({**environment, "GROUPER_HOME": str(tmp_path_factory.mktemp("app"))}))
     assert opened.read_only is request.param
     yield opened
     opened.close()
@@ -31,21 +31,25 @@ def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service
         gc.collect()
 
 
-def test_handlers_that_change_something_exist_only_where_they_may(services: Services) -> None:
-    app = create_app(services)
+@pytest.fixture(scope="module")
+def app(services: Services) -> gr.Blocks:
+    return create_app(services)
+
+
+def test_handlers_that_change_something_exist_only_where_they_may(services: Services, app: gr.Blocks) -> None:
     registered = {function.name for function in app.fns.values()}
     assert registered & MUTATING == (set() if services.read_only else MUTATING)
 
 
-def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(services: Services) -> None:
-    for function in create_app(services).fns.values():
+def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(app: gr.Blocks) -> None:
+    for function in app.fns.values():
         assert function.api_visibility == "private", function.name
         assert function.concurrency_limit is None, function.name
 
 
-def test_every_page_has_its_address(services: Services) -> None:
+def test_every_page_has_its_address(app: gr.Blocks) -> None:
     about_completions = ["completions", "find", "completion", "prompt", "evaluation", "replay"]
-    addresses = [address for address, *_ in create_app(services).pages]
+    addresses = [address for address, *_ in app.pages]
     assert addresses == ["", "runs", "run", "compare", *about_completions, "doctor", "about"]
 
 

@@ -1,32 +1,46 @@
 """The command line: documents on stdout, one line for a mistake, the right exit code."""
 
+import io
 import json
 import os
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tests_support import a_step
 
+from core.cli.main import main
 from core.config import make_config
 from core.planning.run_plan import preview
 from core.records.status import RunStatus
-from core.settings import PROJECT, load_settings
+from core.settings import load_settings
 from core.store import open_database
 from core.store.rollouts.record import record_step
 from core.store.runs import lifecycle
 
 
-def grouper(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "core", *arguments],
-        cwd=PROJECT,
-        env={**os.environ, "GROUPER_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def grouper(home: Path, *arguments: str) -> Ended:
+    """The command in this process; what starts it in one of its own is tried in tests/test_readme.py."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, {"GROUPER_HOME": str(home)}),
+        patch.object(sys, "argv", ["grouper", *arguments]),
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Ended(int(ended.value.code or 0), stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.fixture
