@@ -1,4 +1,4 @@
-"""The whole thing: a real model, the real engine, forty steps, and what is left behind."""
+"""The whole thing: a real model, the real engine, as many steps as it takes to learn, and what is left behind."""
 
 import json
 import math
@@ -39,11 +39,12 @@ def test_the_policy_learns(demo: Demo) -> None:
         "run", "state", "steps", "completions", "reward_first", "reward_last", "wall_seconds", "tokens_per_second",
         "phase_seconds", "adapter_path",
     }  # fmt: skip
-    assert (document["state"], document["steps"], document["completions"]) == ("completed", 40, 40 * 32)
+    assert document["state"] == ("completed" if document["steps"] == 40 else "stopped")
+    assert document["completions"] == document["steps"] * 32
     assert document["reward_first"] < 0.5
     assert document["reward_last"] > 0.85
     assert {"load: start engine", "generate", "sync", "reward", "update"} <= set(document["phase_seconds"])
-    assert "step 40/40" in demo.progress or "completed" in demo.progress
+    assert f"step {document['steps']}/40" in demo.progress or document["state"] in demo.progress
 
 
 def test_every_completion_is_stored_whole(demo: Demo) -> None:
@@ -53,12 +54,13 @@ def test_every_completion_is_stored_whole(demo: Demo) -> None:
             connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
             for table in (completions, tokens, scores)
         ]
-        assert counts == [1280, 1280, 2560]
+        sampled = demo.document["completions"]
+        assert counts == [sampled, sampled, 2 * sampled]
         for step in queries.list_steps(connection, demo.document["run"]):
             assert {"loss", "grad_norm", "entropy", "mismatch/mean", "mismatch/kl"} <= set(step.metrics)
             assert 1 <= step.metrics["groups_updated"] <= 4  # whole groups, their prompt computed once
             assert min(step.memory[name] for name in ("rollout", "sync", "update", "resident")) > 0
-        for step_number in (1, 20, 40):
+        for step_number in (1, 20, demo.document["steps"]):
             groups = list_groups(connection, demo.document["run"], step_number, with_tokens=True)
             assert [len(group.completions) for group in groups] == [8] * 4
             for group in groups:
@@ -90,10 +92,12 @@ def test_the_engine_samples_from_the_policy(demo: Demo) -> None:
 
 
 def test_completions_are_printed(demo: Demo) -> None:
-    result = grouper(demo.settings.home, "completions", demo.document["run"], "--json", "--step", "40", "--limit", "5")
+    last = demo.document["steps"]
+    asked = ("--json", "--step", str(last), "--limit", "5")
+    result = grouper(demo.settings.home, "completions", demo.document["run"], *asked)
     page = json.loads(result.stdout)["completions"]
     assert len(page) == 5
-    assert all(completion["step"] == 40 for completion in page)
+    assert all(completion["step"] == last for completion in page)
 
 
 def test_the_adapter_works_without_us(demo: Demo, tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_checkpoints_are_kept(demo: Demo) -> None:
     with database.reading() as connection:
         kept = queries.list_checkpoints(connection, demo.document["run"])
     database.close()
-    assert [checkpoint.step for checkpoint in kept] == [20, 40]
+    assert [checkpoint.step for checkpoint in kept] == [20, demo.document["steps"]]
     assert all((Path(checkpoint.path) / "adapter_model.safetensors").is_file() for checkpoint in kept)
 
 
