@@ -12,6 +12,7 @@ from core import planner
 from core.catalogue import load_catalogue
 from core.errors import InvalidInput
 from core.planning.remedies import remedies
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.settings import Settings
 from core.tasks.registry import compose
@@ -47,9 +48,9 @@ def bench_plan(settings: Settings) -> dict[str, Any]:
 
 def _preview(settings: Settings, model: str, gpu: str) -> None:
     """What the page does for every move of a slider: config, plan, and advice where it does not fit."""
-    config = compose("addition", model, gpu, {})
-    if not preview(settings, config).fits:
-        remedies(settings, config)
+    run = resolve(settings, compose("addition", model, gpu, {}))
+    if not preview(settings, run).fits:
+        remedies(run)
 
 
 def _milliseconds(work: Callable[[], object]) -> float:

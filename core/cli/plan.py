@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from core import documents
+from core.catalogue import load_catalogue
 from core.cli import render
 from core.cli.options import Json, chosen
 from core.cli.output import show_result
 from core.config.run_config import parse_assignments
 from core.errors import InvalidInput
 from core.installation import detected_gpu
-from core.planning.run_plan import check_measurements, make_workload, plan_workload, workers_way
+from core.models.locate import locate
+from core.planning.run_plan import check_measurements, plan_workload
+from core.planning.workload import make_workload, workers_way
 from core.settings import load_settings
 
 
@@ -31,8 +34,9 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Where the memory of a run goes, before anything is loaded."""
+    catalogue = load_catalogue()
     if check is not None:
-        found = check_measurements(check)
+        found = check_measurements(check, catalogue)
         show_result(as_json, found, render.check_text(found))
         return
     if not model:
@@ -46,7 +50,7 @@ def plan(
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
     }
-    gpu = gpu or detected_gpu().id
-    workload = make_workload({**workers_way(gpu), **parse_assignments(assignments), **chosen(given)})
-    planned = plan_workload(load_settings(), model, gpu, workload)
+    profile = catalogue.gpu(gpu or detected_gpu().id)
+    workload = make_workload({**workers_way(profile), **parse_assignments(assignments), **chosen(given)})
+    planned = plan_workload(locate(model, catalogue, load_settings().models), profile, workload)
     show_result(as_json, documents.plan_json(planned), render.plan_text(planned))

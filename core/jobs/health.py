@@ -8,9 +8,9 @@ from math import ceil
 from statistics import fmean, pstdev
 
 from core import planner
-from core.catalogue import load_catalogue
 from core.errors import GrouperError
 from core.insights.known_failures import known_failure
+from core.planning.resolved_run import ResolvedRun, resolve
 from core.planning.run_plan import preview
 from core.records.run import Run
 from core.records.step import Step
@@ -135,8 +135,9 @@ def _waiting(figures: Figures) -> Advisory | None:
     if len(needs) < RECENT or run.engine != "vllm":
         return None
     try:
-        planned = preview(figures.settings, run.config)
-    except GrouperError:  # the model's folder may be gone by now
+        resolved = resolve(figures.settings, run.config)
+        planned = preview(figures.settings, resolved)
+    except GrouperError:  # the model's folder may be gone by now, or the recipe
         return None
     room = planned.kv_cache.tokens
     waiting = sum(need > room for need in needs) / len(needs)
@@ -146,13 +147,13 @@ def _waiting(figures: Figures) -> Advisory | None:
         f"{waiting:.0%} of the steps waited: up to {thin(round(max(needs)))} tokens were wanted at once, "
         f"the cache holds {thin(room)}."
     )
-    return _advisory("kv-cache-too-small", evidence, **_larger_cache(run, planned, max(needs) / room))
+    return _advisory("kv-cache-too-small", evidence, **_larger_cache(resolved, planned, max(needs) / room))
 
 
-def _larger_cache(run: Run, planned: planner.MemoryPlan, times: float) -> dict[str, object]:
+def _larger_cache(run: ResolvedRun, planned: planner.MemoryPlan, times: float) -> dict[str, object]:
     """The knob, and the value at which the cache is `times` as large."""
     config, cache = run.config, planned.kv_cache.bytes
-    if load_catalogue().gpu(config.gpu).kind == "cpu":
+    if run.gpu.kind == "cpu":
         return {"knob": "kv_cache_gib", "value": ceil(cache * times / GIB)}
     share = config.gpu_memory_utilization + cache * (times - 1) / planned.capacity_bytes
     return {"knob": "gpu_memory_utilization", "value": min(0.95, ceil(share * 100) / 100)}

@@ -2,39 +2,34 @@
 
 import shutil
 
-from core.catalogue import load_catalogue
 from core.config import RunConfig
 from core.errors import InvalidInput
 from core.installation import detected_gpu, stack_report, vllm_problem
 from core.jobs.queue import devices, usable
-from core.models.locate import ModelSource, context_length, fetch_hub_file, locate, read_config
+from core.models.locate import context_length, fetch_hub_file
+from core.planning.resolved_run import ResolvedRun
 from core.settings import Settings
-from core.tasks.registry import get_recipe
 from core.units import GIB, gib
 
 # Room for a converted built-in model, logs and the database beside the checkpoints.
 DISK_RESERVE = GIB // 2
 
 
-def check_run(settings: Settings, config: RunConfig) -> ModelSource:
-    """Raises InvalidInput for the first thing that would make this run fail here; returns where its model is."""
-    catalogue = load_catalogue()
-    get_recipe(config.recipe).weights(config.reward_weights)
-    profile = catalogue.gpu(config.gpu)
-    source = locate(config.model, catalogue, settings.models)
-    if source.kind == "hub":
-        fetch_hub_file(source.hub_id, "config.json")  # says now what the worker would find out minutes later
-    model_config = read_config(source)
-    _check_lengths(config, model_config)
+def check_run(settings: Settings, run: ResolvedRun) -> None:
+    """Raises InvalidInput for the first thing that would make this run fail here."""
+    config = run.config
+    run.task.weights(config.reward_weights)
+    if run.model.kind == "hub":
+        fetch_hub_file(run.model.hub_id, "config.json")  # says now what the worker would find out minutes later
+    _check_lengths(config, run.model_config)
     _check_stack(config)
-    if profile.kind != "cpu" and detected_gpu().kind == "cpu":
+    if run.gpu.kind != "cpu" and detected_gpu().kind == "cpu":
         raise InvalidInput("gpu", config.gpu, "which this machine does not have", "choose cpu, or run on that machine")
     present = devices(settings)
     if not usable(config, present):
         remedy = f"choose auto or one of {', '.join(present)}"
         raise InvalidInput("device", config.device, "which this machine does not have", remedy)
-    _check_disk(settings, config, model_config)
-    return source
+    _check_disk(settings, config, run.model_config)
 
 
 def _check_lengths(config: RunConfig, model_config: dict[str, object]) -> None:

@@ -8,6 +8,7 @@ from core.errors import InvalidInput
 from core.installation import FINGERPRINTED, stack_report
 from core.jobs.preflight import check_run
 from core.jobs.supervisor import tick
+from core.planning.resolved_run import resolve
 from core.records.run import Run
 from core.records.status import RunStatus
 from core.settings import Settings
@@ -25,7 +26,7 @@ def resume_run(database: Database, settings: Settings, run_id: str, who: str, st
         run = queries.get_run(connection, run_id)
     config = _config(run, steps)
     if not run.status.is_active:
-        check_run(settings, config)
+        check_run(settings, resolve(settings, config))
     with database.writing() as connection:
         lifecycle.resume(connection, run_id, who, config)
     tick(database, settings)

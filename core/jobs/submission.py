@@ -11,7 +11,7 @@ from core.jobs.queue import device_of, devices, suited, usable
 from core.jobs.supervisor import end_now, tick
 from core.planning.calibration import learn
 from core.planning.remedies import refuse_unless_fits
-from core.planning.run_plan import plan_workload, workload_of
+from core.planning.resolved_run import resolve
 from core.records.run import PlannedMemory, Run
 from core.records.status import RunStatus
 from core.settings import Settings
@@ -37,11 +37,12 @@ def submit(
     insist   launch although the memory plan does not fit
     Raises InvalidInput before anything is stored when the run cannot work here.
     """
-    check_run(settings, config)
+    resolved = resolve(settings, config)
+    check_run(settings, resolved)
     learn(database, settings)
     if not insist:
-        refuse_unless_fits(settings, config)
-    planned = plan_workload(settings, config.model, config.gpu, workload_of(config))
+        refuse_unless_fits(settings, resolved)
+    planned = resolved.plan
     memory = PlannedMemory(planned.capacity_bytes, {phase.name: phase.total_bytes for phase in planned.phases})
     with database.writing() as connection:
         run = lifecycle.enqueue(connection, config, name=name.strip()[:120], request=request, plan=memory)

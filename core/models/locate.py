@@ -31,6 +31,11 @@ class ModelSource:
     folder: Path | None
     known: BaseModel | None
 
+    @property
+    def alias(self) -> str:
+        """What plans call it: its alias in the catalogue, or the name that somebody gave."""
+        return self.known.alias if self.known else self.name
+
 
 def locate(name: str, catalogue: Catalogue, models_folder: Path) -> ModelSource:
     """What `name` means. Raises InvalidInput when it is neither in the catalogue, nor a folder, nor a Hub id."""

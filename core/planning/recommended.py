@@ -7,10 +7,12 @@ from math import ceil
 from typing import Any
 
 from core import planner
-from core.catalogue import load_catalogue
-from core.config import RunConfig, make_config
+from core.catalogue import Catalogue
+from core.config import RunConfig
 from core.planning.remedies import remedies
-from core.planning.run_plan import geometry_of, plan_workload, preview
+from core.planning.resolved_run import ResolvedRun
+from core.planning.run_plan import preview
+from core.planning.workload import make_workload
 from core.settings import Settings
 from core.units import GIB, gib
 
@@ -28,34 +30,33 @@ class BestSettings:
     fits: bool
 
 
-def best_settings(settings: Settings, config: RunConfig) -> BestSettings:
-    """What this device can do best for the config's model and recipe. What belongs to the task is left as it is.
+def best_settings(settings: Settings, run: ResolvedRun) -> BestSettings:
+    """What this device can do best for the run's model and task. What belongs to the task is left as it is.
 
     A run holds the base weights twice, the engine's and the trainer's, so that is what is planned for.
     """
-    gpu = load_catalogue().gpu(config.gpu)
-    advised = planner.recommend(geometry_of(settings, config.model), gpu, share_weights=False)
+    advised = planner.recommend(run.geometry, run.gpu, share_weights=False)
     found = {choice.field: (choice.value, choice.reason) for choice in advised.choices if choice.field in TAKEN}
-    found |= _made_here(config, advised, gpu.kind == "cpu")
+    found |= _made_here(run.config, advised, run.gpu.kind == "cpu")
     values = {name: value for name, (value, _) in found.items()}
     reasons = {name: reason for name, (_, reason) in found.items()}
-    tried = make_config({**config.model_dump(), "max_lora_rank": None, **values})
+    tried = run.changed({"max_lora_rank": None, **values})
     if preview(settings, tried).fits:
         return BestSettings(values, reasons, True)
-    for remedy in remedies(settings, tried):
+    for remedy in remedies(tried):
         changed = {name: f"without it the plan does not fit: {remedy.sentence}" for name in remedy.overrides}
         return BestSettings({**values, **remedy.overrides}, {**reasons, **changed}, True)
     return BestSettings(values, reasons, False)
 
 
 @functools.cache
-def fitting_models(gpu: str) -> Mapping[str, str]:
+def fitting_models(catalogue: Catalogue, gpu: str) -> Mapping[str, str]:
     """Alias -> whether this device can train it with the settings that need least: "fits", "fits in 4 bits" or
     "does not fit". Plans every model of the catalogue once for a device. Raises NotFound for an unknown one.
     """
-    profile = load_catalogue().gpu(gpu)
+    profile = catalogue.gpu(gpu)
     found: dict[str, str] = {}
-    for model in load_catalogue().models:
+    for model in catalogue.models:
         shape = planner.geometry_from_config(dict(model.geometry), model.alias)
         advised = planner.recommend(shape, profile, share_weights=False)
         fits = "fits" if advised.workload.quantization == "none" else "fits in 4 bits"
@@ -86,18 +87,15 @@ def _made_here(config: RunConfig, advised: planner.Recommendation, on_cpu: bool)
     return found
 
 
-def worked_example(settings: Settings) -> tuple[str, ...]:
+def worked_example(catalogue: Catalogue) -> tuple[str, ...]:
     """The estimate that is often quoted for a 7B model in four bits on 24 GB, held against the planner line by line:
     weights 3.5 GB, training 8 GB, engine 12 GB at a share of 0.5.
     """
     quantized = {"quantization": "nf4", "gpu_memory_utilization": EXAMPLE_SHARE, "prompts_per_step": 1, "rank": 64}
     four_bit = {**quantized, "engine_dtype": "nf4", "share_weights": True}
     separate = {**quantized, "engine_dtype": "bf16", "adapter_sync": "merged", "packed": True}
-    shared, twice = (
-        plan_workload(settings, EXAMPLE_MODEL, EXAMPLE_GPU, planner.Workload(**values))  # type: ignore[arg-type]
-        for values in (four_bit, separate)
-    )
-    large = plan_workload(settings, "qwen2.5-7b", EXAMPLE_GPU, planner.Workload(**four_bit))  # type: ignore[arg-type]
+    shared, twice = (_example(catalogue, EXAMPLE_MODEL, values) for values in (four_bit, separate))
+    large = _example(catalogue, "qwen2.5-7b", four_bit)
     update = {line.name: line.bytes for line in shared.phases[-1].lines}
     training = sum(update[name] for name in ("base weights", "adapter", "gradients", "optimizer states", "activations"))
     engine = round(EXAMPLE_SHARE * shared.capacity_bytes)
@@ -112,3 +110,8 @@ def worked_example(settings: Settings) -> tuple[str, ...]:
         f"weights are inside it. With four-bit weights shared by trainer and engine {gib(shared.kv_cache.bytes)} are "
         f"left for the KV cache; a 16-bit engine needs {gib(weights_twice)} for its weights, and nothing is left.",
     )
+
+
+def _example(catalogue: Catalogue, alias: str, values: Mapping[str, Any]) -> planner.MemoryPlan:
+    geometry = planner.geometry_from_config(dict(catalogue.find_model(alias).geometry), alias)
+    return planner.plan(geometry, catalogue.gpu(EXAMPLE_GPU), make_workload(values), alias)

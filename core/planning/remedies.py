@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import planner
-from core.catalogue import load_catalogue
-from core.config import RunConfig, make_config
 from core.errors import InvalidInput
-from core.planning.run_plan import as_trained, geometry_of, preview, workload_of
+from core.planning.resolved_run import ResolvedRun, resolve
+from core.planning.run_plan import preview
 from core.records.run import Run
 from core.settings import Settings
 from core.units import GIB, gib
@@ -40,32 +39,30 @@ class Remedy:
     sentence: str
 
 
-def remedies(settings: Settings, config: RunConfig) -> tuple[Remedy, ...]:
-    """The smallest changes that make this config fit, each with its new peak; empty when nothing helps."""
-    geometry, gpu = geometry_of(settings, config.model), load_catalogue().gpu(config.gpu)
-    changes = planner.advice(geometry, gpu, as_trained(geometry, workload_of(config)), LEVERS)
-    return tuple(_remedy(change) for change in changes)
+def remedies(run: ResolvedRun) -> tuple[Remedy, ...]:
+    """The smallest changes that make this run fit, each with its new peak; empty when nothing helps."""
+    return tuple(_remedy(change) for change in planner.advice(run.geometry, run.gpu, run.workload, LEVERS))
 
 
 def ways_out(settings: Settings, run: Run) -> tuple[Remedy, ...]:
     """Changes for a run that memory ended although its plan fitted: single ones that need a tenth less, mild first."""
     found: list[Remedy] = []
     try:
-        before = preview(settings, run.config).peak_bytes
-        for overrides in _smaller(run.config):
-            changed = make_config({**run.config.model_dump(), **overrides})
-            peak = preview(settings, changed).peak_bytes
+        resolved = resolve(settings, run.config)
+        before = preview(settings, resolved).peak_bytes
+        for overrides in _smaller(resolved):
+            peak = preview(settings, resolved.changed(overrides)).peak_bytes
             if peak <= before * (1 - SHORT_BY):
                 sentence = f"{_said(overrides)}: the peak becomes {gib(peak)} instead of {gib(before)}"
                 found.append(Remedy(overrides, sentence))
-    except InvalidInput:  # the model's folder may be gone
+    except InvalidInput:  # the model's folder may be gone, or the recipe
         return ()
     return tuple(found[:MOST_WAYS])
 
 
-def _smaller(config: RunConfig) -> Iterator[dict[str, Any]]:
+def _smaller(run: ResolvedRun) -> Iterator[dict[str, Any]]:
     """Single changes that need less memory, the most harmless first."""
-    on_cpu, group = load_catalogue().gpu(config.gpu).kind == "cpu", config.group_size
+    config, on_cpu, group = run.config, run.gpu.kind == "cpu", run.config.group_size
     if not config.gradient_checkpointing:
         yield {"gradient_checkpointing": True}
     if config.micro_batch > group:
@@ -82,15 +79,15 @@ def _smaller(config: RunConfig) -> Iterator[dict[str, Any]]:
     yield {"completion_tokens": max(1, config.completion_tokens // 2)}
 
 
-def refuse_unless_fits(settings: Settings, config: RunConfig) -> None:
+def refuse_unless_fits(settings: Settings, run: ResolvedRun) -> None:
     """Raises InvalidInput with the numbers and the nearest remedy when the plan does not fit."""
-    planned = preview(settings, config)
+    planned = preview(settings, run)
     if planned.fits:
         return
-    found = remedies(settings, config)
+    found = remedies(run)
     helps = found[0].sentence if found else "choose a smaller model or a GPU with more memory"
     problem = f"where this run is planned not to fit ({planned.sentence.rstrip('.')})"
-    raise InvalidInput("gpu", config.gpu, problem, f"{helps}; or launch anyway with insist")
+    raise InvalidInput("gpu", run.config.gpu, problem, f"{helps}; or launch anyway with insist")
 
 
 def _remedy(change: planner.Change) -> Remedy:
@@ -105,10 +102,6 @@ def _said(overrides: Mapping[str, Any]) -> str:
         f"{name} to {str(value).lower() if isinstance(value, bool) else value}" for name, value in overrides.items()
     ]
     return "set " + " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def _word(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _in_config(name: str, value: Any) -> tuple[str, Any]:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.catalogue import load_catalogue
-from core.config import RunConfig
 from core.errors import RunError
 from core.insights.known_failures import known_failure
-from core.models.locate import locate
+from core.planning.resolved_run import ResolvedRun
 from core.records.evaluation import EvaluationPrompt
 from core.records.run import Checkpoint
 from core.records.status import RunStatus
@@ -40,21 +38,20 @@ class RunRecorder:
         self,
         database: Database,
         run_id: str,
-        config: RunConfig,
+        run: ResolvedRun,
         loaded: Loaded,
         folder: Path,
         heartbeat: Heartbeat,
         base: BaseWatch,
     ) -> None:
-        self._run_id, self._config = run_id, config
+        self._run_id, self._config = run_id, run.config
         self._loaded, self._folder, self._heartbeat = loaded, folder, heartbeat
         self._watch, self._base = MismatchMonitor(), base
         self._store = RetryingWriter(database, run_id, heartbeat)
         self._step = 0
         self._reward: float | None = None
-        source = locate(config.model, load_catalogue(), folder.parent.parent / "models")
-        self._base_name = source.hub_id or str(source.folder)
-        self.checkpoints = Checkpoints(folder / "checkpoints", config.save_total_limit, self._base_name)
+        self._base_name = run.model.hub_id or str(run.model.folder)
+        self.checkpoints = Checkpoints(folder / "checkpoints", run.config.save_total_limit, self._base_name)
         self._saved = -1
         self.state: Callable[[], TrainingState] = lambda: TrainingState({}, {})
 

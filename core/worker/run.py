@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from importlib.metadata import PackageNotFoundError, version
 
-from core.catalogue import load_catalogue
 from core.errors import StopRequested
 from core.installation import FINGERPRINTED
-from core.models.locate import locate, weight_bytes
+from core.models.locate import ModelSource, weight_bytes
+from core.planning.resolved_run import resolve
 from core.records.run import LoadPhase, Run, SyncChoice
 from core.records.status import RunStatus
 from core.settings import Settings
 from core.store import Database
 from core.store.rollouts.record import record_load_phase
 from core.store.runs import lifecycle, queries
-from core.tasks.registry import get_recipe
 from core.tasks.task import Example, Task
 from core.worker.checkpoints.files import TrainingState
 from core.worker.checkpoints.retention import ResumePoint
@@ -39,6 +38,7 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
     """Takes a claimed run to completed or stopped. Every other end is an exception for the caller to explain."""
     config, folder = run.config, settings.run_folder(run.id)
     folder.mkdir(parents=True, exist_ok=True)
+    resolved = resolve(settings, config)
 
     def record_phase(phase: LoadPhase) -> None:
         with database.writing() as connection:
@@ -49,13 +49,13 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
             raise StopRequested(f"Asked to end before {phase}.")
         heartbeat.enter(phase)
 
-    progress = Progress(begin, record_phase, _expect(database, settings, run))
-    loaded = load_policy(config, settings, progress)
+    progress = Progress(begin, record_phase, _expect(database, run, resolved.model))
+    loaded = load_policy(resolved, progress)
     with progress.phase("hash base weights"):
         watch = BaseWatch(loaded.policy)
-        recorder = RunRecorder(database, run.id, config, loaded, folder, heartbeat, watch)
+        recorder = RunRecorder(database, run.id, resolved, loaded, folder, heartbeat, watch)
     with progress.phase("prepare data"):
-        recipe = get_recipe(config.recipe)
+        recipe = resolved.task
         examples = choose_examples(recipe, config, loaded.tokenizer)
         found = recorder.checkpoints.newest()
         kept = recorder.checkpoints.load(found, loaded.policy)
@@ -147,9 +147,8 @@ def _open_record(
         raise StopRequested("Asked to end before the first step.")
 
 
-def _expect(database: Database, settings: Settings, run: Run) -> dict[str, float]:
+def _expect(database: Database, run: Run, source: ModelSource) -> dict[str, float]:
     """Seconds by load phase, noted with the run so that its page can show them."""
-    source = locate(run.config.model, load_catalogue(), settings.models)
     size = source.known.parameters * 2 if source.known else weight_bytes(source)
     with database.writing() as connection:
         expected = expected_seconds(run.config, queries.earlier_loads(connection, run), source.folder, size)

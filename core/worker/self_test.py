@@ -17,6 +17,7 @@ from typing import Any
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig, make_config
+from core.planning.resolved_run import resolve
 from core.settings import Settings, load_settings, set_engine_environment
 from core.units import duration, gib, thin
 from core.worker.failures import explain
@@ -92,11 +93,9 @@ def try_private_names(bench: Bench) -> Outcome:
 
 
 def try_model(bench: Bench) -> Outcome:
-    from core.models.locate import locate
     from core.worker.loading.weights import fetch_folder, load_tokenizer
 
-    source = locate(bench.config.model, load_catalogue(), bench.settings.models)
-    folder = bench.made["model"] = fetch_folder(source)
+    folder = bench.made["model"] = fetch_folder(resolve(bench.settings, bench.config).model)
     tokenizer = bench.made["tokenizer"] = load_tokenizer(folder)
     bench.made["prompts"] = [
         list(

@@ -16,7 +16,7 @@ import torch
 from models import DEVICE, DTYPE, model_folder, random_base
 
 from core.config import RunConfig, make_config
-from core.planning.run_plan import plan_workload, workload_of
+from core.planning.resolved_run import resolve
 from core.settings import Settings
 from core.tasks.task import Example, Message, Reward, Task
 from core.worker.checks.packing_exact import try_packing
@@ -120,7 +120,7 @@ def train(settings: Settings, config: RunConfig, folder: Path, engine: Any) -> d
         loaded = Loaded(policy, tokenizer, engine, str(folder))
         prepare_training(loaded, config, recipe, examples, Path(scratch), keep, packed=packing.packed).run()
     engine.rest()
-    planned = plan_workload(settings, str(config.model), config.gpu, workload_of(config))
+    planned = resolve(settings, config).plan
     result = {
         "planned": {phase.name: phase.total_bytes for phase in planned.phases},
         "planned_kv_blocks": planned.kv_cache.blocks,

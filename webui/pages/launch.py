@@ -12,6 +12,7 @@ from core.errors import InvalidInput
 from core.installation import detected_gpu, stack_report
 from core.jobs import submission
 from core.planning.recommended import best_settings, worked_example
+from core.planning.resolved_run import resolve
 from core.tasks.registry import RECIPES
 from core.units import plural
 from webui import forms
@@ -106,7 +107,7 @@ def _plan_side(services: Services) -> dict[str, Any]:
     panels["chosen"] = live(elem_id="best-reasons")
     panels["plan"] = live(skeleton(6), elem_id="plan")
     panels["errors"] = live(elem_id="errors")
-    still(computed_view(worked_example(services.settings)), elem_id="computed")
+    still(computed_view(worked_example(services.catalogue)), elem_id="computed")
     panels["same"] = live(elem_id="same")
     return panels
 
@@ -210,7 +211,7 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
     )
     def fill(*given: Any) -> list[Any]:
         config = config_of(forms.named(given))
-        best = best_settings(services.settings, config)
+        best = best_settings(services.settings, resolve(services.settings, config))
         filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
         return [reasons_view(best), *plan_view(services, filled), *filled.values()]
 

@@ -12,6 +12,7 @@ from core.installation import detected_gpu
 from core.planning import calibration
 from core.planning.recommended import fitting_models
 from core.planning.remedies import remedies
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.tasks.registry import compose
 from core.units import gib, parameters
@@ -46,8 +47,9 @@ def _no_plan(error: Exception) -> list[Any]:
 def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     """[plan, insist, errors, command]: the box for launching all the same is there when the plan does not fit."""
     config = config_of(values)
-    planned = preview(services.settings, config)
-    advice = () if planned.fits else remedies(services.settings, config)
+    run = resolve(services.settings, config)
+    planned = preview(services.settings, run)
+    advice = () if planned.fits else remedies(run)
     sentences = [remedy.sentence for remedy in advice]
     doubt = calibration.doubt(services.settings, config)
     bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
@@ -71,7 +73,7 @@ def refused(error: Exception, doing: str, fields: int) -> list[Any]:
 def model_choices(services: Services, gpu: str) -> list[tuple[str, str]]:
     """Every model of the catalogue with its size, its licence and whether this device can train it."""
     try:
-        fits = fitting_models(gpu)
+        fits = fitting_models(services.catalogue, gpu)
     except InvalidInput:  # a device the catalogue does not know
         fits = {}
     return [(_model_label(model, fits.get(model.alias, "")), model.alias) for model in services.catalogue.models]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.planning.resolved_run import resolve
 from core.settings import load_settings, set_engine_environment
 from core.tasks.registry import compose, get_recipe
 
@@ -39,7 +40,7 @@ def main(repeats: int) -> None:
     floor, half = measure_floor(), compute_dtype(torch.device("cpu")) == torch.bfloat16
     overrides = {"prompts_per_step": 8, "group_size": 8, "completion_tokens": LONGEST, "fast_inference": "on"}
     config = compose("addition", "smollm2-135m", "cpu", overrides)
-    loaded = load_policy(config, load_settings(), Progress(lambda phase: say(phase), lambda done: None))
+    loaded = load_policy(resolve(load_settings(), config), Progress(lambda phase: say(phase), lambda done: None))
     policy, engine = loaded.policy.eval(), loaded.engine
     examples = get_recipe("addition").examples(8, SEED)
     prompts = [prompt_token_ids(example, loaded.tokenizer) for example in examples]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
+from core.planning.resolved_run import resolve
 from core.settings import load_settings, set_engine_environment
 from core.tasks.registry import compose, get_recipe
 from core.tasks.task import Example, Reward, Task
@@ -111,7 +112,7 @@ def grouper(config: RunConfig, full: bool = False) -> dict[str, Any]:
     from core.worker.training import prepare_training
 
     floor = measure_floor()
-    loaded = load_policy(config, load_settings(), Progress(lambda phase: None, lambda done: None))
+    loaded = load_policy(resolve(load_settings(), config), Progress(lambda phase: None, lambda done: None))
     if full:
         _to_the_last_token(loaded.engine, config.completion_tokens)
     with loaded.policy.disable_adapter():
@@ -154,13 +155,11 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from core.catalogue import load_catalogue
-    from core.models.locate import locate
     from core.worker.dtype import compute_dtype
     from core.worker.loading.weights import fetch_folder, load_tokenizer
     from core.worker.rollouts.examples import as_dataset, choose_examples
 
-    folder = fetch_folder(locate(config.model, load_catalogue(), load_settings().models))
+    folder = fetch_folder(resolve(load_settings(), config).model)
     dtype = compute_dtype(torch.device("cpu")) if best else torch.float32
     tokenizer, recipe = load_tokenizer(folder), _recipe(config, full)
     examples = choose_examples(recipe, config, tokenizer)

@@ -7,10 +7,8 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from core.catalogue import load_catalogue
-from core.config import RunConfig
-from core.models.locate import check_weights, locate
-from core.settings import Settings
+from core.models.locate import check_weights
+from core.planning.resolved_run import ResolvedRun
 from core.worker.engines.attach import attach_engine
 from core.worker.engines.engine import InferenceEngine
 from core.worker.loading.progress import Progress
@@ -34,19 +32,19 @@ class Loaded:
     lacking: tuple[str, ...] = ()
 
 
-def load_policy(config: RunConfig, settings: Settings, progress: Progress) -> Loaded:
+def load_policy(run: ResolvedRun, progress: Progress) -> Loaded:
     """Loads everything a run needs, announcing each phase.
 
     The engine starts first: it sizes its KV cache by what is free, and the trainer's weights come into what it left, or
     are the engine's own.
     Raises InvalidInput for a model that cannot be had or served, RunError when the engine does not start.
     """
+    config = run.config
     device = torch.device("cuda" if torch.cuda.is_available() and config.gpu != "cpu" else "cpu")
     settle_kernels()
     with progress.phase("find model"):
         lacking = must_be_as_expected(trainer_of(config.quantization), device.type)
-        source = locate(config.model, load_catalogue(), settings.models)
-        folder = fetch_folder(source)
+        folder = fetch_folder(run.model)
         check_weights(Path(folder))
         tokenizer = load_tokenizer(folder)
     with progress.phase("start engine"):

@@ -14,7 +14,7 @@ from tests_support import a_step
 
 from core.cli.main import main
 from core.config import make_config
-from core.planning.run_plan import preview
+from core.planning.resolved_run import resolve
 from core.records.status import RunStatus
 from core.settings import load_settings
 from core.store import open_database
@@ -125,7 +125,7 @@ def test_a_plan_counts_the_update_as_the_page_does(tmp_path: Path, gpu: str) -> 
     options = [part for name, value in sizes.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     told = json.loads(grouper(tmp_path, "plan", "--model", "qwen2.5-0.5b", "--gpu", gpu, *options, "--json").stdout)
     values = {"model": "qwen2.5-0.5b", "gpu": gpu, "recipe": "addition", "gradient_checkpointing": True, **sizes}
-    shown = preview(load_settings({"GROUPER_HOME": str(tmp_path)}), make_config(values)).to_json()
+    shown = resolve(load_settings({"GROUPER_HOME": str(tmp_path)}), make_config(values)).plan.to_json()
     of_each = [
         {step: {line["name"]: line["bytes"] for line in part["lines"] if line["name"] in ("activations", "head")}
          for step, part in document["phases"]["update"]["parts"].items()}

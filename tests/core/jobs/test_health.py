@@ -7,6 +7,7 @@ import pytest
 
 from core.config import make_config
 from core.jobs.health import advisories
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.records.run import Run
 from core.records.status import RunStatus
@@ -79,13 +80,13 @@ def test_a_flat_reward(settings: Settings) -> None:
 
 def test_a_cache_that_is_too_small_names_the_value_that_is_enough(settings: Settings) -> None:
     run = a_run()
-    room = preview(settings, run.config).kv_cache.tokens
+    room = preview(settings, resolve(settings, run.config)).kv_cache.tokens
     (found,) = advisories(settings, run, steps(engine__cache_tokens=lambda t: room * 1.5 if t > 0.6 else 100.0))
     assert found.kind == "kv-cache-too-small"
     assert found.evidence.startswith("40% of the steps waited")
     assert found.remedy == "Raise kv_cache_gib to 2."
     gpu = a_run(gpu="rtx-4090")
-    room = preview(settings, gpu.config).kv_cache.tokens
+    room = preview(settings, resolve(settings, gpu.config)).kv_cache.tokens
     (found,) = advisories(settings, gpu, steps(engine__cache_tokens=room * 1.1))
     assert found.remedy.startswith("Raise gpu_memory_utilization to 0.5")
 

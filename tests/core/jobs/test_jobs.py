@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from core.config import RunConfig, make_config
+from core.config import RunConfig
 from core.errors import GrouperError, InvalidInput
 from core.installation import detected_gpu, vllm_problem
 from core.jobs import preflight, submission, supervisor
 from core.jobs.resume import resume_run
 from core.jobs.submission import tail
 from core.planning.remedies import ways_out
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.processes import identify, is_alive
 from core.records.run import Run
@@ -36,43 +37,49 @@ def model_folder(folder: Path, **fields: object) -> Path:
     return folder
 
 
+def check(settings: Settings, config: RunConfig) -> None:
+    preflight.check_run(settings, resolve(settings, config))
+
+
 def test_a_good_config_passes(settings: Settings) -> None:
-    assert preflight.check_run(settings, config()).kind == "builtin"
+    run = resolve(settings, config())
+    assert run.model.kind == "builtin"
+    check(settings, run.config)
 
 
 @pytest.mark.parametrize("name", ["smollm3-135m", "./nowhere", "/no/such/folder", "~/nothing"])
 def test_unknown_models_are_refused(settings: Settings, name: str) -> None:
     with pytest.raises(InvalidInput, match="`model`"):
-        preflight.check_run(settings, config(name))
+        check(settings, config(name))
 
 
 def test_folders_that_are_no_model(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match=r"config\.json"):
-        preflight.check_run(settings, config(str(tmp_path / "empty")))
+        check(settings, config(str(tmp_path / "empty")))
     pickled = model_folder(tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(InvalidInput, match="safetensors"):
-        preflight.check_run(settings, config(str(pickled)))
+        check(settings, config(str(pickled)))
 
 
 def test_completions_longer_than_the_context(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="choose 48 or less"):
-        preflight.check_run(settings, config(str(model_folder(tmp_path / "m")), prompt_tokens=16, completion_tokens=60))
+        check(settings, config(str(model_folder(tmp_path / "m")), prompt_tokens=16, completion_tokens=60))
     with pytest.raises(InvalidInput, match="completion_tokens"):
-        preflight.check_run(settings, config(completion_tokens=9000))
+        check(settings, config(completion_tokens=9000))
 
 
 def test_a_gpu_that_is_not_here(settings: Settings) -> None:
     if detected_gpu().kind != "cpu":
         pytest.skip("this machine has a GPU")
     with pytest.raises(InvalidInput, match="does not have"):
-        preflight.check_run(settings, compose("addition", "smollm2-135m", "rtx-4090", {}))
+        check(settings, compose("addition", "smollm2-135m", "rtx-4090", {}))
 
 
 def test_no_room_on_the_disk(settings: Settings) -> None:
     with pytest.raises(InvalidInput, match="GROUPER_HOME"):
-        preflight.check_run(settings, config(rank=512, save_total_limit=1000))
+        check(settings, config(rank=512, save_total_limit=1000))
 
 
 @pytest.mark.parametrize(
@@ -167,12 +174,12 @@ def test_a_clone_has_the_settings_with_changes(database: Database) -> None:
 
 def test_ways_out_of_memory_need_less_than_the_plan_did(settings: Settings) -> None:
     failed = Run("r", "run", RunStatus.FAILED, compose("addition", "qwen2.5-3b", "rtx-4090", {}), 0.0)
-    before = preview(settings, failed.config).peak_bytes
+    resolved = resolve(settings, failed.config)
+    before = preview(settings, resolved).peak_bytes
     ways = ways_out(settings, failed)
     assert 1 <= len(ways) <= 3
     for way in ways:
-        changed = make_config({**failed.config.model_dump(), **way.overrides})
-        assert preview(settings, changed).peak_bytes <= 0.9 * before
+        assert preview(settings, resolved.changed(way.overrides)).peak_bytes <= 0.9 * before
         assert "instead of" in way.sentence
     gone = Run("r", "run", RunStatus.FAILED, config("./gone-model"), 0.0)
     assert ways_out(settings, gone) == ()
@@ -214,6 +221,6 @@ def test_everything_is_checked_before_anything_is_loaded(
 def test_sequences_longer_than_the_window_are_planned_padded(settings: Settings) -> None:
     inside = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 256})
     beyond = compose("addition", "gemma-3-1b", "rtx-4090", {"prompt_tokens": 256, "completion_tokens": 257})
-    planned, padded = (preview(settings, each).workload for each in (inside, beyond))
+    planned, padded = (resolve(settings, each).plan.workload for each in (inside, beyond))
     assert (planned.packed, planned.padded) == (True, False)  # end to end, without a mask
     assert (padded.packed, padded.padded) == (False, True)

@@ -11,7 +11,7 @@ from core.catalogue import load_catalogue
 from core.config import make_config
 from core.planner import MemoryPlan, geometry_from_config, plan
 from core.planner.constants import DRIVER_BYTES
-from core.planning.run_plan import workload_of
+from core.planning.workload import workload_of
 from core.settings import DATA
 
 PROOF = json.loads((DATA / "gpu_proof.json").read_text(encoding="utf-8"))
@@ -21,7 +21,8 @@ CATALOGUE = load_catalogue()
 def planned(values: dict[str, Any]) -> MemoryPlan:
     config = make_config({"recipe": "addition", **values})
     geometry = geometry_from_config(CATALOGUE.find_model(config.model).geometry, config.model)
-    return plan(geometry, CATALOGUE.gpu(config.gpu), replace(workload_of(config), fast_inference=True))
+    gpu = CATALOGUE.gpu(config.gpu)
+    return plan(geometry, gpu, replace(workload_of(config, gpu), fast_inference=True))
 
 
 def error(row: dict[str, Any]) -> float:

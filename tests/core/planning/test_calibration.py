@@ -2,6 +2,7 @@
 
 from core.planner.calibration import Calibration, calibrated
 from core.planning import calibration
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.records.run import PlannedMemory
 from core.records.status import RunStatus
@@ -60,7 +61,7 @@ def test_a_broken_file_is_learned_anew(settings: Settings, database: Database) -
 
 
 def test_only_the_margin_is_drawn(settings: Settings) -> None:
-    plan = preview(settings, CONFIG)
+    plan = preview(settings, resolve(settings, CONFIG))
     for ratio in (0.97, 1.1):
         drawn = calibrated(plan, Calibration((0.5, ratio)))
         for before, after in zip(plan.phases, drawn.phases, strict=True):

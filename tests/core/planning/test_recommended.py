@@ -2,9 +2,10 @@
 
 import pytest
 
-from core.config import make_config
+from core.catalogue import load_catalogue
 from core.planning import calibration
 from core.planning.recommended import best_settings, worked_example
+from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
 from core.settings import Settings
 from core.tasks.registry import compose
@@ -22,24 +23,25 @@ from core.tasks.registry import compose
     ],
 )
 def test_what_is_recommended_fits_and_is_explained(settings: Settings, model: str, gpu: str) -> None:
-    config = compose("addition", model, gpu, {})
-    best = best_settings(settings, config)
+    run = resolve(settings, compose("addition", model, gpu, {}))
+    best = best_settings(settings, run)
     assert best.fits
     assert set(best.overrides) == set(best.reasons)
     assert all(len(reason) > 10 for reason in best.reasons.values())
-    chosen = make_config({**config.model_dump(), "max_lora_rank": None, **best.overrides})
+    chosen = run.changed({"max_lora_rank": None, **best.overrides})
     assert preview(settings, chosen).fits
-    assert chosen.completion_tokens <= config.completion_tokens
-    assert (chosen.prompt_tokens, chosen.learning_rate) == (config.prompt_tokens, config.learning_rate)
+    assert chosen.config.completion_tokens <= run.config.completion_tokens
+    assert chosen.config.prompt_tokens == run.config.prompt_tokens
+    assert chosen.config.learning_rate == run.config.learning_rate
 
 
 def test_what_cannot_fit_is_said(settings: Settings) -> None:
-    best = best_settings(settings, compose("addition", "llama-3.1-70b", "rtx-4090", {}))
+    best = best_settings(settings, resolve(settings, compose("addition", "llama-3.1-70b", "rtx-4090", {})))
     assert not best.fits
 
 
-def test_the_worked_example_is_held_against_the_planner(settings: Settings) -> None:
-    weights, training, engine = worked_example(settings)
+def test_the_worked_example_is_held_against_the_planner() -> None:
+    weights, training, engine = worked_example(load_catalogue())
     assert "3.6 GiB" in weights
     assert "GiB" in training
     assert "12.0 GiB of 24.0 GiB" in engine
