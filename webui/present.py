@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from core.models.tokens import SPECIAL
 from core.records.run import Failure, Run
 from core.records.status import RunStatus
 from core.records.step import Step
@@ -13,11 +14,9 @@ from core.units import duration, thin
 NOTHING = '<span class="soft">–</span>'
 FOLD = 700  # characters shown before the rest is folded
 LONGEST = 10_000  # characters of a text in a list of texts; the whole has a page of its own
-# Chat and control tokens as the common tokenizers write them, after escaping.
-SPECIAL = re.compile(
-    r"&lt;\|[A-Za-z0-9_\-. ]{1,40}\|&gt;|&lt;/?s&gt;|&lt;(?:bos|eos|pad|unk|start_of_turn|end_of_turn)&gt;"
-    r"|\[/?INST\]"
-)
+# Special tokens, and marks of a turn that some templates write as plain text: a reader wants both dimmed, but a reward
+# function is given the latter, so they are none of SPECIAL.
+DIMMED = re.compile(rf"({SPECIAL.pattern}|\[/?INST\])")
 # What cannot be seen, or bends the text around it: control characters, marks of direction, invisible letters. Joiners
 # and variation selectors stay, or emoji and many scripts would fall apart.
 UNSEEN = re.compile(
@@ -146,7 +145,9 @@ def said_text(text: str) -> str:
 
 def marked(text: str) -> str:
     """Escaped text with special tokens dimmed but visible, and what cannot be seen shown by its sign or number."""
-    dimmed = SPECIAL.sub(lambda found: f'<span class="special">{found.group()}</span>', esc(text))
+    pieces = [esc(piece) for piece in DIMMED.split(text)]  # what is dimmed is every second one
+    pieces[1::2] = (f'<span class="special">{piece}</span>' for piece in pieces[1::2])
+    dimmed = "".join(pieces)
     return UNSEEN.sub(lambda found: _control(found.group()), dimmed)
 
 

@@ -4,13 +4,13 @@ Only what was sampled is known, so this says what a step's rewards and advantage
 policy would have learned from them.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.config import RunConfig
 from core.errors import InvalidInput
+from core.models.tokens import SPECIAL
 from core.records.rollout import Completion, Group
 from core.tasks import rewards
 from core.tasks.advantages import advantages, is_flat, weighted
@@ -19,7 +19,6 @@ from core.tasks.task import RewardFunction
 
 # Every reward function there is, by name, to try in the place of another.
 FUNCTIONS: Mapping[str, RewardFunction] = {name: getattr(rewards, name) for name in rewards.__all__}
-SPECIAL = re.compile(r"<\|[A-Za-z0-9_\-. ]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>")
 MOST_WEIGHT = 1000.0
 SHOWN = 20
 

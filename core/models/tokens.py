@@ -13,6 +13,8 @@ from pathlib import Path
 
 SPACE = "\u2581"
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+# Chat and control tokens as the common tokenizers write them; a reward function gets a completion's text without them.
+SPECIAL = re.compile(r"<\|[A-Za-z0-9_\-. ]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>")
 LARGEST = 64 * 2**20  # of a tokenizer.json, in bytes
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from core.insights.replay import SPECIAL
 from core.insights.reward_hacking import KINDS
+from core.models.tokens import SPECIAL
 from core.records.evaluation import Reply
 from core.records.rollout import Completion, Group
 from core.tasks.advantages import is_flat
