@@ -14,7 +14,9 @@ from core.errors import InvalidInput
 
 # Ranks that vLLM compiles its LoRA kernels for (vllm/config/lora.py, MaxLoRARanks).
 ENGINE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-LINEAR_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+ATTENTION_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP_MODULES = ("gate_proj", "up_proj", "down_proj")
+LINEAR_MODULES = ATTENTION_MODULES + MLP_MODULES
 
 # The library's own name -> ours.
 ALIASES = {

@@ -13,7 +13,7 @@ and a plan takes well under two milliseconds. Numbers that no shape gives are in
 from core.planner.advice import Change, advice, advice_for
 from core.planner.architectures import ARCHITECTURES, geometry_from_config
 from core.planner.check import compare_published
-from core.planner.geometry import LINEAR_MODULES, Geometry
+from core.planner.geometry import Geometry
 from core.planner.kv_cache import KvCache, kv_cache
 from core.planner.lines import NAMES, Line, MemoryPhase
 from core.planner.plan import MemoryPlan, plan
@@ -22,7 +22,6 @@ from core.planner.workload import Workload
 
 __all__ = [
     "ARCHITECTURES",
-    "LINEAR_MODULES",
     "NAMES",
     "Change",
     "Choice",

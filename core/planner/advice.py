@@ -7,11 +7,12 @@ fit. Where fewer than three are enough by themselves, pairs and then triples are
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import combinations
+from itertools import combinations, starmap
 from typing import Any
 
 from core.catalogue import GpuProfile
 from core.errors import InvalidInput
+from core.planner.aliases import former
 from core.planner.engine import non_kv_bytes, step_kv_bytes, visible_bytes
 from core.planner.geometry import Geometry
 from core.planner.plan import MemoryPlan, plan
@@ -23,7 +24,7 @@ WANTED = 3
 GRID = 20  # shares are tried in twentieths
 # From "nobody will notice" over "slower" to "another experiment".
 LEVERS = (
-    "kv_asleep_in_update",
+    "sleep_kv_cache",
     "head",
     "gradient_checkpointing",
     "gpu_memory_utilization",
@@ -54,8 +55,11 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """ "Set rank to 32 and optim to adamw_8bit: the peak becomes 21.3 GiB of 24.0 GiB"."""
-        *first, last = (f"{name} to {_shown(name, value)}" for name, value in self.fields)
+        """ "Set rank to 32 and optim to adamw_8bit: the peak becomes 21.3 GiB of 24.0 GiB".
+
+        In the words that the plan command's JSON has always had.
+        """
+        *first, last = (f"{name} to {_shown(name, value)}" for name, value in starmap(former, self.fields))
         what = f"{', '.join(first)} and {last}" if first else last
         return f"Set {what}: the peak becomes {gib(self.peak_bytes)} of {gib(self.capacity_bytes)}"
 
@@ -134,8 +138,8 @@ def _attempt(geometry: Geometry, gpu: GpuProfile, workload: Workload, pulled: li
 
 def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, workload: Workload) -> Iterator[Values]:
     """Ever stronger values of one lever; none where it is already pulled or has no meaning here."""
-    value, on_gpu, engine = getattr(workload, lever), gpu.kind != "cpu", workload.fast_inference
-    if lever == "kv_asleep_in_update" and on_gpu and engine and not value:
+    value, on_gpu, engine = getattr(workload, lever), gpu.kind != "cpu", workload.has_engine
+    if lever == "sleep_kv_cache" and on_gpu and engine and not value:
         yield {lever: True}
     elif lever == "head" and value == "plain":
         yield {lever: "fused" if on_gpu else "chunked"}
@@ -148,10 +152,10 @@ def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, workload: Workload) 
     elif lever == "per_device_train_batch_size":
         yield from ({lever: groups * workload.group_size} for groups in _fewer_groups(workload))
     elif lever == "share_weights" and on_gpu and engine and not value:
-        yield {lever: True, "adapter_sync": "lora"}
+        yield {lever: True, "adapter_sync": "slot"}
     elif lever == "engine_dtype" and on_gpu and engine and value == "bf16" and not workload.share_weights:
         yield {lever: "fp8"}
-    elif lever == "optim" and value == "adamw":
+    elif lever == "optim" and value == "adamw_torch":
         yield {lever: "adamw_8bit"}
     elif lever == "adapter_dtype" and value == "fp32":
         yield {lever: "bf16"}
@@ -164,8 +168,8 @@ def _steps(lever: str, geometry: Geometry, gpu: GpuProfile, workload: Workload) 
     elif lever == "group_size":
         groups = workload.micro_batch // workload.group_size
         yield from ({lever: size, "per_device_train_batch_size": groups * size} for size in _powers_below(value, 2))
-    elif lever == "fast_inference" and value:
-        yield {lever: False, "share_weights": False}
+    elif lever == "fast_inference" and engine:
+        yield {lever: "off", "share_weights": False}
 
 
 def _shares(geometry: Geometry, gpu: GpuProfile, workload: Workload) -> Iterable[int]:

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.catalogue import Catalogue
+from core.config.run_config import LINEAR_MODULES, MLP_MODULES
 from core.errors import InvalidInput
 from core.planner import constants as c
 from core.planner.activations import Batch, backward_lines, forward_lines
+from core.planner.aliases import current
 from core.planner.architectures import geometry_from_config
-from core.planner.geometry import LINEAR_MODULES, MLP, Geometry
+from core.planner.geometry import Geometry
 from core.planner.weights import WIDTHS, adapter_parameters, base_weights
 
 Row = Mapping[str, Any]
 STORAGE = {"none": "", "nf4-dq": "nf4", "nf4": "nf4-single"}
-STATES = {"adamw": None, "adamw_8bit": c.ADAMW_8BIT, "paged_adamw_8bit": c.ADAMW_8BIT}  # None: the adapter's own type
+# Bytes a trainable number; None: the adapter's own type decides.
+STATES = {"adamw_torch": None, "adamw_8bit": c.ADAMW_8BIT, "paged_adamw_8bit": c.ADAMW_8BIT}
 DTYPES = {"bf16": "bf16", "fp16": "bf16", "fp32": "fp32"}
 
 
@@ -48,7 +51,7 @@ def _predict(row: "_Reader", geometry: Geometry) -> int:
     # Experts count as linear layers of their own: these benchmarks are from before transformers packed them.
     count = adapter_parameters(geometry, row.count("rank"), modules, packed_experts=False)
     width = WIDTHS[row.choice("adapter_dtype", WIDTHS)]
-    states = row.choice("optimizer", STATES)
+    states = row.choice("optimizer", STATES, called="optim")
     total = _weights(row, geometry) + count * width + round(c.CUBLAS_BYTES)
     total += round(count * (STATES[states] or c.ADAMW_STATES * width))
     total += count * width if row.flag("gradients_held") else 0
@@ -87,7 +90,7 @@ def _batch(row: "_Reader", modules: tuple[str, ...], count: int) -> Batch:
         scored_tokens=sequences * row.count("scored_tokens_per_sequence"),
         mask_columns=0,  # flash attention over full rows
         recomputed=row.flag("gradient_checkpointing"),
-        trains_mlp=any(name in MLP for name in modules),
+        trains_mlp=any(name in MLP_MODULES for name in modules),
         fp32_inputs=fp32 and row.get("quantization") == "none",
         autocast_copy=count * c.AUTOCAST_COPY if fp32 else 0,
         head=row.choice("head", ("plain", "fused", "chunked")),
@@ -125,8 +128,9 @@ class _Reader:
             raise self._wrong(name, "which is neither true nor false", "give true or false")
         return value
 
-    def choice(self, name: str, allowed: Mapping[str, Any] | Sequence[str]) -> str:
-        value = self.get(name)
+    def choice(self, name: str, allowed: Mapping[str, Any] | Sequence[str], called: str = "") -> str:
+        """One of the words allowed; `called` is a workload's name for the field, whose old words are taken as well."""
+        _, value = current(called, self.get(name))
         if not isinstance(value, str) or value not in allowed:
             raise self._wrong(name, "which is not understood", f"use one of {', '.join(allowed)}")
         return value

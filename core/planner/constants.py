@@ -79,8 +79,6 @@ GPU_CONCURRENT_BATCHES, CPU_CONCURRENT_BATCHES = 2, 1  # scheduling is asynchron
 GPU_BATCHED_TOKENS, LARGE_GPU_BATCHED_TOKENS, CPU_BATCHED_TOKENS = 8192, 16_384, 4096
 LARGE_GPU_BYTES = 70 * GIB
 MAX_SEQUENCES = 256  # what our engine asks for at most
-# Ranks its LoRA kernels are compiled for (vllm/config/lora.py).
-ENGINE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # Architectures whose engine implementation gives the embeddings and the head an adapter slot as well.
 EMBEDDING_SLOT_TYPES = ("llama", "granite", "smollm3", "mixtral", "qwen3", "qwen3_moe")
 # The profiling run: either one batch of prompts, or the sampler's sort of every sequence's logits. The batch was fitted

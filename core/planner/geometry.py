@@ -4,10 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-MLP = ("gate_proj", "up_proj", "down_proj")
-LINEAR_MODULES = ATTENTION + MLP
-
 
 @dataclass(frozen=True)
 class Projection:

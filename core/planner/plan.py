@@ -88,11 +88,11 @@ def plan(geometry: Geometry, gpu: GpuProfile, workload: Workload, model_name: st
     states, trained = optimizer_states(count, workload), adapter(count, workload)
     cache, kv_line = _kv_cache(geometry, gpu, workload)
     weights = [base_weights(geometry, "nf4" if workload.quantization == "nf4" else gpu.dtype, rest=gpu.dtype)]
-    if workload.fast_inference:
+    if workload.has_engine:
         weights += [engine_weights(geometry, gpu, workload), engine_overhead(geometry, gpu, workload)]
         weights += [adapter_slots(geometry, gpu, workload)]
     awake = [*weights, kv_line]
-    asleep = workload.kv_asleep_in_update or not workload.fast_inference
+    asleep = workload.sleep_kv_cache or not workload.has_engine
     updating = [*(weights if asleep else awake), trained, states]
     update = busiest("update", _update(geometry, gpu, workload, updating, count))
     rollout = _phase("rollout", gpu, [*awake, trained, states])
@@ -114,9 +114,9 @@ def check_together(geometry: Geometry, gpu: GpuProfile, workload: Workload) -> N
         raise InvalidInput("completion_tokens", workload.completion_tokens, problem, remedy)
     if gpu.memory_bytes < 1:
         raise InvalidInput("gpu", gpu.id, "a device without memory", "choose another GPU profile")
-    if gpu.kind == "cpu" and workload.kv_asleep_in_update:
-        raise InvalidInput("kv_asleep_in_update", True, "but the engine cannot sleep on a CPU", "set it to false")
-    if gpu.kind == "cpu" and workload.engine_dtype != "bf16" and workload.fast_inference:
+    if gpu.kind == "cpu" and workload.sleep_kv_cache:
+        raise InvalidInput("sleep_kv_cache", True, "but the engine cannot sleep on a CPU", "set it to false")
+    if gpu.kind == "cpu" and workload.engine_dtype != "bf16" and workload.has_engine:
         raise InvalidInput("engine_dtype", workload.engine_dtype, "which the CPU engine cannot serve", "choose bf16")
 
 
@@ -125,7 +125,7 @@ def _update(
 ) -> tuple[MemoryPhase, MemoryPhase, MemoryPhase]:
     """The three steps of the update. Gradients of earlier micro-batches are there while the next one runs forward."""
     grads, batch = gradients(count, workload), batch_of(geometry, gpu, workload, count)
-    earlier = [grads] if workload.micro_batch < workload.completions_per_step else []
+    earlier = [grads] if workload.micro_batch < workload.batch_size else []
     return (
         _phase("forward", gpu, [*held, *earlier, *forward_lines(geometry, batch)]),
         _phase("backward", gpu, [*held, grads, *backward_lines(geometry, batch, 0 if earlier else grads.bytes)]),
@@ -161,9 +161,9 @@ def _margin(gpu: GpuProfile, moving: int) -> Line:
 
 def _synced(geometry: Geometry, gpu: GpuProfile, workload: Workload, trained: Line) -> Line:
     """The adapter while it is handed over: a copy for the engine, or the largest matrix merged in fp32 and cast."""
-    if not workload.fast_inference:
+    if not workload.has_engine:
         return trained
-    if workload.adapter_sync == "lora":
+    if workload.adapter_sync == "slot":
         copy = trained.bytes // WIDTHS[workload.adapter_dtype] * WIDTHS[gpu.dtype]
         formula = f"{trained.formula} + a {gpu.dtype} copy for the engine"
         return Line("adapter", trained.bytes + copy, formula, trained.source)
@@ -174,9 +174,9 @@ def _synced(geometry: Geometry, gpu: GpuProfile, workload: Workload, trained: Li
 
 
 def _kv_cache(geometry: Geometry, gpu: GpuProfile, workload: Workload) -> tuple[KvCache, Line]:
-    if workload.fast_inference:
+    if workload.has_engine:
         return engine_kv_cache(geometry, gpu, workload)
-    sequences, tokens = workload.completions_per_step, workload.sequence_tokens
+    sequences, tokens = workload.batch_size, workload.sequence_tokens
     each = 2 * geometry.kv_size * WIDTHS[gpu.dtype] * geometry.num_hidden_layers
     # Each new token is appended by copying one layer's cache, so one layer exists twice.
     nbytes = sequences * tokens * (each + each // geometry.num_hidden_layers)

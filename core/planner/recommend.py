@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from core.catalogue import GpuProfile
+from core.config.run_config import ATTENTION_MODULES, LINEAR_MODULES
 from core.planner.engine import non_kv_bytes, step_kv_bytes, visible_bytes
-from core.planner.geometry import ATTENTION, LINEAR_MODULES, Geometry
+from core.planner.geometry import Geometry
 from core.planner.plan import MemoryPlan, plan
 from core.planner.weights import adapter_parameters
 from core.planner.workload import Workload
@@ -85,7 +86,7 @@ def _candidates(geometry: Geometry, gpu: GpuProfile, sharing: bool) -> Iterator[
 
 def _start(geometry: Geometry, gpu: GpuProfile, sharing: bool) -> Workload:
     """What is common to all candidates. A mixture's adapter stays on the attention: its experts are too many."""
-    modules = ATTENTION if geometry.sparse_layers else LINEAR_MODULES
+    modules = ATTENTION_MODULES if geometry.sparse_layers else LINEAR_MODULES
     most = geometry.parameters * ADAPTER_SHARE
     fitting = (rank for rank in RANKS if adapter_parameters(geometry, rank, modules) <= most)
     common = Workload(rank=next(fitting, RANKS[-1]), target_modules=modules, prompt_tokens=PROMPT_TOKENS)
@@ -143,6 +144,10 @@ def _choices(geometry: Geometry, gpu: GpuProfile, best: MemoryPlan) -> tuple[Cho
         beside = _beside_the_engine(best)
         reasons["gpu_memory_utilization"] = (
             f"the update needs {gib(beside)} beside the engine, a tenth stays free, and the KV cache holds"
-            f" {cache.full_length_sequences} of {workload.completions_per_step} completions at full length"
+            f" {cache.full_length_sequences} of {workload.batch_size} completions at full length"
         )
+    reasons["prompts_per_step"] = "enough different prompts for a steady gradient"
+    recomputes = workload.gradient_checkpointing
+    kept = "recomputing activations makes room" if recomputes else "activations fit, so steps run faster"
+    reasons["gradient_checkpointing"] = kept
     return tuple(Choice(field, getattr(workload, field), reason) for field, reason in reasons.items())

@@ -1,12 +1,15 @@
-"""What a plan depends on besides the model and the GPU, refused where it cannot work."""
+"""What a plan depends on besides the model and the GPU, refused where it cannot work.
+
+A setting that a run's config has as well has its name and its values here (`core.config.RunConfig`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from core.config.run_config import ENGINE_RANKS, LINEAR_MODULES, MLP_MODULES
 from core.errors import InvalidInput
-from core.planner.constants import ENGINE_RANKS, MAX_SEQUENCES, PACK_NUMBERS, PACK_TOKENS
-from core.planner.geometry import LINEAR_MODULES, MLP
+from core.planner.constants import MAX_SEQUENCES, PACK_NUMBERS, PACK_TOKENS
 
 MOST_TOKENS = 1_000_000
 MOST_COMPLETIONS = 65_536
@@ -20,14 +23,14 @@ class Workload:
     fp32_inputs                  PEFT copies the inputs of 16-bit layers to an fp32 adapter's type, as it does unasked;
                                  attach_adapter in core/worker/loading/weights.py turns that off
     quantization                 base weights in the trainer: 16-bit, or NF4 with double quantisation
-    fast_inference               sample with vLLM; False: with Hugging Face's generate, and no engine in memory
+    fast_inference               "on": sample with vLLM; "off": with Hugging Face's generate, and no engine in memory
     share_weights                engine and trainer use one copy of the base weights
-    adapter_sync                 "lora": the engine applies the adapter; "merged": it gets base + adapter as weights
+    adapter_sync                 "slot": the engine applies the adapter; "merged": it gets base + adapter as weights
     max_lora_rank                rank the engine keeps room for; None: the smallest it has that holds `rank`
     gpu_memory_utilization       share of the GPU's total that the engine may take, weights and KV cache included
     kv_cache_bytes               exact size of the KV cache; None: what gpu_memory_utilization leaves on a GPU, and
                                  whole GiB that hold every completion of a step on a CPU
-    kv_asleep_in_update          the engine gives its KV cache back while the trainer works (GPU only)
+    sleep_kv_cache               the engine gives its KV cache back while the trainer works (GPU only)
     max_num_seqs                 sequences the engine runs at once; None: the completions of a step, at most 256
     max_num_batched_tokens       tokens in one engine step; None: vLLM's default
     per_device_train_batch_size  completions in one forward and backward pass, whole groups; None: all of a step
@@ -40,20 +43,20 @@ class Workload:
     adapter_dtype: Literal["fp32", "bf16"] = "fp32"
     fp32_inputs: bool = False
     quantization: Literal["none", "nf4"] = "none"
-    optim: Literal["adamw", "adamw_8bit"] = "adamw"
+    optim: Literal["adamw_torch", "adamw_8bit"] = "adamw_torch"
     gradient_checkpointing: bool = True
     head: Literal["fused", "plain", "chunked", "frozen"] = "fused"
     packed: bool = False
     padded: bool = True
 
-    fast_inference: bool = True
+    fast_inference: Literal["on", "off"] = "on"
     engine_dtype: Literal["bf16", "nf4", "fp8"] = "bf16"
     share_weights: bool = False
-    adapter_sync: Literal["merged", "lora"] = "lora"
+    adapter_sync: Literal["merged", "slot"] = "slot"
     max_lora_rank: int | None = None
     gpu_memory_utilization: float = 0.5
     kv_cache_bytes: int | None = None
-    kv_asleep_in_update: bool = False
+    sleep_kv_cache: bool = False
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
 
@@ -71,17 +74,17 @@ class Workload:
         _check_modules(self.target_modules)
         if self.group_size < 2:
             raise _wrong(self, "group_size", "so no completion has another to be compared with", "choose 2 or more")
-        if self.completions_per_step > MOST_COMPLETIONS:
-            steps = f"times {self.group_size} is {self.completions_per_step:,} completions in a step"
+        if self.batch_size > MOST_COMPLETIONS:
+            steps = f"times {self.group_size} is {self.batch_size:,} completions in a step"
             raise _wrong(self, "prompts_per_step", steps, f"keep it to {MOST_COMPLETIONS:,}")
-        if self.completions_per_step % self.micro_batch or self.micro_batch % self.group_size:
-            whole = f"which does not split {self.completions_per_step} completions into whole groups"
+        if self.batch_size % self.micro_batch or self.micro_batch % self.group_size:
+            whole = f"which does not split {self.batch_size} completions into whole groups"
             raise _wrong(self, "per_device_train_batch_size", whole, f"choose {self.group_size} or all of them")
-        if self.fast_inference:
+        if self.has_engine:
             self._check_engine()
 
     def _check_engine(self) -> None:
-        if self.adapter_sync == "lora" and self.rank > max(ENGINE_RANKS):
+        if self.adapter_sync == "slot" and self.rank > max(ENGINE_RANKS):
             raise _wrong(self, "rank", "more than the engine serves", f"choose at most {max(ENGINE_RANKS)}")
         if self.max_lora_rank is not None and self.max_lora_rank not in ENGINE_RANKS:
             ranks = ", ".join(map(str, ENGINE_RANKS))
@@ -90,13 +93,18 @@ class Workload:
             raise _wrong(self, "max_lora_rank", f"below rank {self.rank}", "leave it out or raise it to the rank")
         if self.share_weights and self.adapter_sync == "merged":
             problem = "while merged weights are pushed, which would change the base model for the trainer"
-            raise _wrong(self, "share_weights", problem, "choose adapter_sync lora or hold the weights twice")
+            raise _wrong(self, "share_weights", problem, "choose adapter_sync slot or hold the weights twice")
         if self.share_weights and self.engine_dtype != ("nf4" if self.quantization == "nf4" else "bf16"):
             problem = f"but the trainer holds {self.quantization} weights and the engine {self.engine_dtype}"
             raise _wrong(self, "share_weights", problem, "give both the same weights or hold them twice")
         if self.adapter_sync == "merged" and self.engine_dtype == "nf4":
             problem = "and merged weights cannot be pushed into 4-bit storage"
-            raise _wrong(self, "engine_dtype", problem, "choose engine_dtype bf16 or adapter_sync lora")
+            raise _wrong(self, "engine_dtype", problem, "choose engine_dtype bf16 or adapter_sync slot")
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether an engine is in memory to sample with."""
+        return self.fast_inference == "on"
 
     @property
     def sequence_tokens(self) -> int:
@@ -104,17 +112,18 @@ class Workload:
         return self.prompt_tokens + self.completion_tokens
 
     @property
-    def completions_per_step(self) -> int:
+    def batch_size(self) -> int:
+        """Completions sampled in a step."""
         return self.prompts_per_step * self.group_size
 
     @property
     def micro_batch(self) -> int:
         """Completions in one forward and backward pass."""
-        return self.per_device_train_batch_size or self.completions_per_step
+        return self.per_device_train_batch_size or self.batch_size
 
     @property
     def engine_sequences(self) -> int:
-        return self.max_num_seqs or min(self.completions_per_step, MAX_SEQUENCES)
+        return self.max_num_seqs or min(self.batch_size, MAX_SEQUENCES)
 
     @property
     def engine_rank(self) -> int:
@@ -146,7 +155,7 @@ class Workload:
 
     @property
     def trains_mlp(self) -> bool:
-        return any(name in MLP for name in self.target_modules)
+        return any(name in MLP_MODULES for name in self.target_modules)
 
 
 def pack_budget(hidden_size: int, on_cpu: bool) -> int:

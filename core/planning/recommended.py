@@ -16,8 +16,7 @@ from core.planning.workload import make_workload
 from core.settings import Settings
 from core.units import GIB, gib
 
-# The planner's words for what a config has under the same name.
-TAKEN = ("rank", "quantization", "group_size", "per_device_train_batch_size", "gpu_memory_utilization")
+OF_THE_TASK = "completion_tokens"  # a device may allow more than the task wants
 EXAMPLE_MODEL, EXAMPLE_GPU, EXAMPLE_SHARE = "llama-2-7b", "rtx-4090", 0.5
 
 
@@ -36,7 +35,7 @@ def best_settings(settings: Settings, run: ResolvedRun) -> BestSettings:
     A run holds the base weights twice, the engine's and the trainer's, so that is what is planned for.
     """
     advised = planner.recommend(run.geometry, run.gpu, share_weights=False)
-    found = {choice.field: (choice.value, choice.reason) for choice in advised.choices if choice.field in TAKEN}
+    found = {choice.field: (choice.value, choice.reason) for choice in advised.choices if choice.field != OF_THE_TASK}
     found |= _made_here(run.config, advised, run.gpu.kind == "cpu")
     values = {name: value for name, (value, _) in found.items()}
     reasons = {name: reason for name, (_, reason) in found.items()}
@@ -65,22 +64,12 @@ def fitting_models(catalogue: Catalogue, gpu: str) -> Mapping[str, str]:
 
 
 def _made_here(config: RunConfig, advised: planner.Recommendation, on_cpu: bool) -> dict[str, tuple[Any, str]]:
-    """Fields for which a run's config and the planner's workload are not the same thing."""
-    workload = advised.workload
-    recompute = (
-        "recomputing activations makes room"
-        if workload.gradient_checkpointing
-        else "activations fit, so steps run faster"
-    )
-    found: dict[str, tuple[Any, str]] = {
-        "prompts_per_step": (workload.prompts_per_step, "enough different prompts for a steady gradient"),
-        "gradient_checkpointing": (workload.gradient_checkpointing, recompute),
-    }
-    longest = workload.completion_tokens
-    if longest < config.completion_tokens:
-        found["completion_tokens"] = (longest, "longer completions do not fit this device")
-    else:
-        found["completion_tokens"] = (config.completion_tokens, f"what the task wants; up to {longest:,} would fit")
+    """What a run's config knows better or counts otherwise than the planner's workload."""
+    longest = advised.workload.completion_tokens
+    reason = "longer completions do not fit this device"
+    if longest >= config.completion_tokens:
+        reason = f"what the task wants; up to {longest:,} would fit"
+    found: dict[str, tuple[Any, str]] = {OF_THE_TASK: (min(longest, config.completion_tokens), reason)}
     if on_cpu:
         size = max(1, ceil(advised.plan.kv_cache.bytes / GIB))
         found["kv_cache_gib"] = (size, "holds every completion of a step at full length")

@@ -9,34 +9,28 @@ from core.catalogue import GpuProfile
 from core.config import RunConfig
 from core.errors import InvalidInput
 from core.installation import stack_report
+from core.planner.aliases import current
 from core.units import GIB
+
+SETTINGS = tuple(field.name for field in fields(planner.Workload))
 
 
 def workload_of(config: RunConfig, gpu: GpuProfile) -> planner.Workload:
-    """A config in the planner's words, with the choices that the worker makes by itself on this GPU."""
+    """What this config makes a run do, with the choices that the worker makes by itself on this GPU.
+
+    Raises InvalidInput for what cannot be planned.
+    """
     on_cpu = gpu.kind == "cpu"
-    # Left to itself a GPU's engine takes the adapter in its slot, a CPU's merged into its weights.
-    merged = ("merged", "auto") if on_cpu else ("merged",)
-    return planner.Workload(
-        rank=config.rank,
-        target_modules=config.target_modules,
-        quantization=config.quantization,
-        optim="adamw_8bit" if config.optim == "adamw_8bit" else "adamw",
-        gradient_checkpointing=config.gradient_checkpointing,
-        **workers_way(gpu),
-        fast_inference=config.fast_inference != "off" and stack_report().engine != "transformers",
-        adapter_sync="merged" if config.adapter_sync in merged else "lora",
-        max_lora_rank=config.engine_rank if config.fast_inference != "off" else None,
-        share_weights=config.share_weights,
-        kv_asleep_in_update=config.sleep_kv_cache,
-        gpu_memory_utilization=config.gpu_memory_utilization,
-        kv_cache_bytes=config.kv_cache_gib * GIB if on_cpu else None,
-        prompts_per_step=config.prompts_per_step,
-        group_size=config.group_size,
-        prompt_tokens=config.prompt_tokens,
-        completion_tokens=config.completion_tokens,
-        per_device_train_batch_size=config.per_device_train_batch_size,
-    )
+    wants_engine = config.fast_inference != "off"
+    alike = {name: getattr(config, name) for name in SETTINGS if name in RunConfig.model_fields}
+    chosen = {
+        "fast_inference": "on" if wants_engine and stack_report().engine != "transformers" else "off",
+        # Left to itself a GPU's engine takes the adapter in its slot, a CPU's merged into its weights.
+        "adapter_sync": ("merged" if on_cpu else "slot") if config.adapter_sync == "auto" else config.adapter_sync,
+        "max_lora_rank": config.engine_rank if wants_engine else None,
+        "kv_cache_bytes": config.kv_cache_gib * GIB if on_cpu else None,
+    }
+    return planner.Workload(**{**alike, **chosen, **workers_way(gpu)})
 
 
 def workers_way(gpu: GpuProfile) -> dict[str, Any]:
@@ -53,10 +47,15 @@ def as_trained(geometry: planner.Geometry, workload: planner.Workload) -> planne
 
 
 def make_workload(values: Mapping[str, Any]) -> planner.Workload:
-    """A planner workload from loose values; InvalidInput names one that does not exist."""
-    known = [field.name for field in fields(planner.Workload)]
-    for name, value in values.items():
-        if name not in known:
-            raise InvalidInput(name, value, "a setting the planner does not have", f"use one of {', '.join(known)}")
-    taken: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    """A planner workload from loose values, in the words of now or of before (`core.planner.aliases`).
+
+    Raises InvalidInput naming a setting that does not exist or cannot be.
+    """
+    taken: dict[str, Any] = {}
+    for given, value in values.items():
+        name, meant = current(given, tuple(value) if isinstance(value, list) else value)
+        if name not in SETTINGS:
+            known = ", ".join(SETTINGS)
+            raise InvalidInput(given, value, "a setting the planner does not have", f"use one of {known}")
+        taken[name] = meant
     return planner.Workload(**taken)

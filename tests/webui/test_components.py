@@ -194,7 +194,7 @@ def plan_of(capacity: int, fits: bool) -> Any:
     lines = [SimpleNamespace(name=name, bytes=GIB, formula=f"<{name}>") for name in COLOURS]
     phase = SimpleNamespace(name="training", lines=lines, total_bytes=GIB * len(lines))
     cache = SimpleNamespace(bytes=GIB, blocks=100, tokens=1600, full_length_sequences=5)
-    workload = SimpleNamespace(completion_tokens=1024, prompt_tokens=256, completions_per_step=32)
+    workload = SimpleNamespace(completion_tokens=1024, prompt_tokens=256, batch_size=32)
     return SimpleNamespace(
         fits=fits,
         sentence="It <fits>.",

@@ -89,7 +89,7 @@ def _cache(plan: MemoryPlan) -> str:
     room = f"{plural(cache.full_length_sequences, 'completion')} of {workload.completion_tokens:,} tokens at once"
     return (
         f'<p class="soft">KV cache: <b>{room}</b>, each after a prompt of {workload.prompt_tokens:,}; a step samples '
-        f"{workload.completions_per_step}. That is {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks.</p>"
+        f"{workload.batch_size}. That is {thin(cache.tokens)} tokens in {thin(cache.blocks)} blocks.</p>"
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from core.catalogue import load_catalogue
+from core.config.run_config import ATTENTION_MODULES, LINEAR_MODULES
 from core.errors import InvalidInput, NotFound
-from core.planner import LINEAR_MODULES, Workload, compare_published, geometry_from_config, plan
-from core.planner.geometry import ATTENTION
+from core.planner import Workload, compare_published, geometry_from_config, plan
+from core.planner.aliases import current
 
 CATALOGUE = load_catalogue()
 PUBLISHED = json.loads((Path(__file__).parents[2] / "data" / "measured_memory.json").read_text())["rows"]
@@ -42,15 +43,15 @@ def test_a_measured_update_is_met(row: dict[str, Any]) -> None:
         geometry = geometry_from_config(changed, row["model"])
     workload = Workload(
         rank=row["rank"],
-        target_modules=LINEAR_MODULES if row["target_modules"] == "all" else ATTENTION,
+        target_modules=LINEAR_MODULES if row["target_modules"] == "all" else ATTENTION_MODULES,
         adapter_dtype=row["adapter_dtype"],
         fp32_inputs=True,
         quantization=row["quantization"],
-        optim=row["optim"],
+        optim=current("optim", row["optim"])[1],
         gradient_checkpointing=row["gradient_checkpointing"],
         head=row["head"],
         padded=row["padded"],
-        fast_inference=False,
+        fast_inference="off",
         prompts_per_step=2,
         group_size=row["micro_batch"],
         prompt_tokens=row["prompt_tokens"],

@@ -22,7 +22,7 @@ def planned(values: dict[str, Any]) -> MemoryPlan:
     config = make_config({"recipe": "addition", **values})
     geometry = geometry_from_config(CATALOGUE.find_model(config.model).geometry, config.model)
     gpu = CATALOGUE.gpu(config.gpu)
-    return plan(geometry, gpu, replace(workload_of(config, gpu), fast_inference=True))
+    return plan(geometry, gpu, replace(workload_of(config, gpu), fast_inference="on"))
 
 
 def error(row: dict[str, Any]) -> float:

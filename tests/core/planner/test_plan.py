@@ -38,7 +38,7 @@ def test_large_gpus_are_profiled_with_larger_batches_of_prompts(gpu: str, tokens
 
 
 def test_every_line_has_a_known_name_a_formula_and_a_source_in_the_fixed_order() -> None:
-    for workload in (BATCH, replace(BATCH, fast_inference=False), replace(BATCH, adapter_sync="merged")):
+    for workload in (BATCH, replace(BATCH, fast_inference="off"), replace(BATCH, adapter_sync="merged")):
         for phase in planned(workload).phases:
             names = [line.name for line in phase.lines]
             assert names == sorted(names, key=NAMES.index)
@@ -80,7 +80,7 @@ def test_shared_weights_are_counted_once_and_leave_the_engine_its_share() -> Non
 
 
 def test_a_sleeping_kv_cache_is_gone_in_the_update_alone() -> None:
-    asleep = planned(replace(BATCH, kv_asleep_in_update=True))
+    asleep = planned(replace(BATCH, sleep_kv_cache=True))
     assert line(asleep, "KV cache") == 0
     assert line(asleep, "KV cache", "rollout") == asleep.kv_cache.bytes > 0
 
@@ -112,11 +112,11 @@ def test_adapter_gradients_and_states_by_type() -> None:
 
 
 def test_merged_sync_needs_no_slot_and_one_matrix_at_a_time() -> None:
-    lora, merged = planned(BATCH), planned(replace(BATCH, adapter_sync="merged"))
-    assert line(lora, "adapter slots") > 0
+    slot, merged = planned(BATCH), planned(replace(BATCH, adapter_sync="merged"))
+    assert line(slot, "adapter slots") > 0
     assert line(merged, "adapter slots") == 0
     assert line(merged, "adapter", "sync") - line(merged, "adapter") == 2048 * 11008 * (4 + 4 + 2)
-    assert line(lora, "adapter", "sync") - line(lora, "adapter") == line(lora, "adapter") // 2
+    assert line(slot, "adapter", "sync") - line(slot, "adapter") == line(slot, "adapter") // 2
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_the_cpu_plans_ram_in_whole_gib_of_kv_cache(bf16: bool, blocks: int) -> 
     of = on_cpu(workload, bf16)
     assert of.kv_cache.bytes % GIB == 0
     assert of.kv_cache.block_tokens == 32
-    assert of.kv_cache.full_length_sequences >= workload.completions_per_step
+    assert of.kv_cache.full_length_sequences >= workload.batch_size
     assert on_cpu(replace(workload, kv_cache_bytes=2 * GIB), bf16).kv_cache.blocks == blocks
 
 
 def test_a_cpu_without_bf16_takes_four_bytes_a_number() -> None:
     workload = Workload(rank=16, adapter_sync="merged", head="frozen", packed=True, kv_cache_bytes=GIB)
-    for values in ({}, {"quantization": "nf4"}, {"fast_inference": False}, {"adapter_sync": "lora"}):
+    for values in ({}, {"quantization": "nf4"}, {"fast_inference": "off"}, {"adapter_sync": "slot"}):
         half, full = (on_cpu(replace(workload, **values), bf16) for bf16 in (True, False))  # type: ignore[arg-type]
         for name in ("engine weights", "adapter slots"):
             assert line(full, name) == 2 * line(half, name)
@@ -168,7 +168,7 @@ def test_a_cpu_without_bf16_takes_four_bytes_a_number() -> None:
 
 
 def test_without_an_engine_generate_keeps_every_completion() -> None:
-    of = planned(replace(BATCH, fast_inference=False))
+    of = planned(replace(BATCH, fast_inference="off"))
     assert line(of, "KV cache", "rollout") == 64 * 768 * 2 * 256 * 2 * 37
     assert line(of, "KV cache") == line(of, "engine weights") == line(of, "engine overhead") == 0
 

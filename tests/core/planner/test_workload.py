@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from core.catalogue import GpuProfile, load_catalogue
+from core.config.run_config import LINEAR_MODULES
 from core.errors import InvalidInput
-from core.planner import LINEAR_MODULES, Workload, geometry_from_config, plan
+from core.planner import Workload, geometry_from_config, plan
 
 CATALOGUE = load_catalogue()
 SMALL = geometry_from_config(CATALOGUE.find_model("smollm2-135m").geometry, "smollm2-135m")
@@ -53,7 +54,7 @@ def test_a_setting_that_cannot_be(field: str, values: dict[str, Any]) -> None:
 TOGETHER: list[tuple[str, str, dict[str, Any]]] = [
     ("rank", "t4", {"rank": 512, "max_lora_rank": 512} | {"target_modules": LINEAR_MODULES}),
     ("completion_tokens", "t4", {"completion_tokens": 8192}),
-    ("kv_asleep_in_update", "cpu", {"kv_asleep_in_update": True}),
+    ("sleep_kv_cache", "cpu", {"sleep_kv_cache": True}),
     ("engine_dtype", "cpu", {"engine_dtype": "fp8"}),
 ]
 
@@ -72,7 +73,7 @@ def test_a_gpu_without_memory_is_refused() -> None:
 
 
 def test_contradictions_of_the_engine_do_not_matter_without_one() -> None:
-    Workload(fast_inference=False, rank=600, adapter_sync="merged", engine_dtype="nf4")
+    Workload(fast_inference="off", rank=600, adapter_sync="merged", engine_dtype="nf4")
 
 
 def test_derived_numbers() -> None:
