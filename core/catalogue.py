@@ -1,4 +1,4 @@
-"""What ships as data: the base models and GPUs that can be named, read from data/*.toml into frozen records.
+"""What ships as data: the base models and GPUs that can be named, read from core/data/*.toml into frozen records.
 
 A base model carries the fields of its config.json that fix its shape, under Hugging Face's names; `core.planner` turns
 them into a geometry. Nothing here loads a model or asks a driver: `detect_gpu_profile` is given nvidia-smi's text.
@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import psutil
 
+from core import data
 from core.errors import NotFound
 from core.host import multiplies_bf16
 from core.units import MIB
 
-DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # What a driver adds to a device's name that does not make it another device: "A100-SXM4-80GB", "H100 80GB HBM3".
 PACKAGING = re.compile(r"sxm\d*|pcie|hbm\d\w?|\d+gb")
@@ -144,7 +144,7 @@ class Catalogue:
         raise NotFound("gpu", id, "which is not in the catalogue", _choose(id, {g.id: g.id for g in self.gpus}))
 
 
-def load_catalogue(data_dir: Path = DATA_DIR) -> Catalogue:
+def load_catalogue(data_dir: Path = data.FOLDER) -> Catalogue:
     """The catalogue in `data_dir` (models.toml and gpus.toml), read once a process."""
     return _load(data_dir.resolve())
 

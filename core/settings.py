@@ -9,8 +9,9 @@ import platformdirs
 
 from core.errors import InvalidInput
 
+# The folder that the packages lie in, of a checkout or of site-packages. Processes are started there by module name, so
+# that they import the same packages as this one.
 PROJECT = Path(__file__).resolve().parent.parent
-DATA = PROJECT / "data"
 RUN_TOKEN = "GROUPER_RUN"  # in the environment of a run's worker and of all it starts: the run's id
 
 

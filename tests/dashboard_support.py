@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,19 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @contextmanager
-def serving(home: Path, python: str = sys.executable, port: int = 0, **environment: str) -> Iterator[str]:
-    """The address of `python app.py` over this state folder, for as long as the block runs; port 0: any free one."""
+def serving(
+    home: Path,
+    python: str = sys.executable,
+    port: int = 0,
+    *,
+    words: Sequence[str] = ("app.py",),
+    cwd: Path = PROJECT,
+    **environment: str,
+) -> Iterator[str]:
+    """The address of `python app.py` over this state folder, for as long as the block runs; port 0: any free one.
+
+    python, words, cwd  another program, what follows it, and where it is started
+    """
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", port))
@@ -32,7 +43,7 @@ def serving(home: Path, python: str = sys.executable, port: int = 0, **environme
     log = home / "dashboard.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [python, "app.py"], cwd=PROJECT, env={**os.environ, **chosen, **environment}, stdout=output, stderr=output
+            [python, *words], cwd=cwd, env={**os.environ, **chosen, **environment}, stdout=output, stderr=output
         )
     address = f"http://127.0.0.1:{port}"
     try:

@@ -23,7 +23,7 @@ def ui(
 ) -> None:
     """Serve the dashboard."""
     os.chdir(PROJECT)
-    os.execve(sys.executable, [sys.executable, "app.py"], page_environment(host, port, read_only))
+    os.execve(sys.executable, [sys.executable, "-m", "webui"], page_environment(host, port, read_only))
 
 
 def backup(path: Annotated[Path, typer.Argument(help="Where the copy goes.")], as_json: Json = False) -> None:

@@ -1,4 +1,4 @@
 """What figures and completions say: reward hacking, rewards replayed, known failures.
 
-Pure functions over records; facts come from data/.
+Pure functions over records; facts come from core/data/.
 """

@@ -1,11 +1,11 @@
-"""What is known to go wrong, from data/known_failures.toml: one source for failed runs, advisories and the doctor."""
+"""What is known to go wrong, from core/data/known_failures.toml: one source for failures, advisories and the doctor."""
 
 import functools
 import re
 import tomllib
 from dataclasses import dataclass
 
-from core.settings import DATA
+from core import data
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class KnownFailure:
 @functools.cache
 def load_known_failures() -> tuple[KnownFailure, ...]:
     """Every failure, in the order in which signs are tried."""
-    rows = tomllib.loads((DATA / "known_failures.toml").read_text(encoding="utf-8"))["known_failure"]
+    rows = tomllib.loads((data.FOLDER / "known_failures.toml").read_text(encoding="utf-8"))["known_failure"]
     return tuple(_known_failure(row) for row in rows)
 
 

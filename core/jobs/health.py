@@ -1,5 +1,5 @@
-"""What a run's own figures say is going wrong: the evidence, and from data/known_failures.toml the cause and what to
-do.
+"""What a run's own figures say is going wrong: the evidence, and from core/data/known_failures.toml the cause and
+what to do.
 """
 
 from collections.abc import Callable, Sequence

@@ -24,8 +24,8 @@ page.launch(footer_links=[], run_history=False, ssr_mode=False, mcp_server=False
 
 @contextmanager
 def dashboard(folder: Path, database_url: str = "") -> Iterator[tuple[str, psutil.Process]]:
-    """`python app.py` over this state folder, and its database unless another is named: its address and process."""
-    with _serving(folder, "app.py", database_url=database_url) as found:
+    """`python -m webui` over this state folder, and its database unless another is named: its address and process."""
+    with _serving(folder, "-m", "webui", database_url=database_url) as found:
         yield found
 
 

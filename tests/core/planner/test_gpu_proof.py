@@ -12,9 +12,9 @@ from core.config import make_config
 from core.planner import MemoryPlan, geometry_from_config, plan
 from core.planner.constants import DRIVER_BYTES
 from core.planning.workload import workload_of
-from core.settings import DATA
+from core.settings import PROJECT
 
-PROOF = json.loads((DATA / "gpu_proof.json").read_text(encoding="utf-8"))
+PROOF = json.loads((PROJECT / "data" / "gpu_proof.json").read_text(encoding="utf-8"))
 CATALOGUE = load_catalogue()
 
 
