@@ -20,7 +20,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in ("core", "webui"):
+    for name in ("core", "grouper", "webui"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "pyproject.toml"):
         shutil.copy(PROJECT / name, tmp_path)
@@ -42,6 +42,10 @@ def test_the_layout_keeps_its_laws(copy: Path) -> None:
         ("core/records/run.py", "import core.store"),
         ("core/installation.py", "import core.worker"),
         ("core/config/run_config.py", "import core.tasks"),
+        ("grouper/__init__.py", "import webui.present"),
+        ("grouper/__init__.py", "import gradio"),
+        ("webui/present.py", "import grouper"),
+        ("core/bench/program.py", "import grouper"),
     ],
 )
 def test_a_broken_law_is_noticed(copy: Path, module: str, statement: str) -> None:
@@ -59,7 +63,7 @@ def test_a_module_outside_every_layer_is_noticed(copy: Path, module: str) -> Non
 def test_environment_is_read_in_one_place() -> None:
     readers = [
         path.relative_to(PROJECT).as_posix()
-        for folder in ("core", "webui")
+        for folder in ("core", "grouper", "webui")
         for path in (PROJECT / folder).rglob("*.py")
         if "os.environ" in path.read_text(encoding="utf-8") or "getenv" in path.read_text(encoding="utf-8")
     ]

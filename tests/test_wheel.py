@@ -14,8 +14,9 @@ from dashboard_support import browsing, serving
 from core.settings import PROJECT
 
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "state", "*.egg-info")
+WHERE = "import core, grouper, webui; print(core.__file__, grouper.__file__, webui.__file__)"
 UV = (sys.executable, "-m", "uv")
-SHIPPED = {"core", "webui"}
+SHIPPED = {"core", "grouper", "webui"}
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,9 @@ def test_commands_work_from_anywhere(programs: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    where = [programs / "python", "-c", "import core, webui; print(core.__file__, webui.__file__)"]
+    where = [programs / "python", "-c", WHERE]
     found = subprocess.run(where, cwd=tmp_path, env={"PYTHONPATH": ""}, capture_output=True, text=True, check=True)
-    assert found.stdout.count("site-packages") == 2
+    assert found.stdout.count("site-packages") == 3
     assert json.loads(grouper("plan", "--model", "qwen2.5-7b", "--gpu", "rtx-4090", "--json"))["phases"]
     assert grouper("runs") == "No runs yet.\n"
     assert (tmp_path / "home" / "grouper.db").is_file()

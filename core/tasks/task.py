@@ -15,6 +15,8 @@ SMALL, MEDIUM = 500_000_000, 2_500_000_000
 
 
 class Message(TypedDict):
+    """One message of a chat: who speaks ("system", "user" or "assistant"), and what is said."""
+
     role: str
     content: str
 
