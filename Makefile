@@ -24,6 +24,7 @@ lint:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/docs.py --check
 
 unit:
 	@$(SETUP) --with test

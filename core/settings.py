@@ -1,4 +1,7 @@
-"""Where this installation keeps its state and what the environment asks for. The only reader of `os.environ`."""
+"""Where this installation keeps its state and what the environment asks for. The only reader of `os.environ`.
+
+Every variable that is read here stands in `VARIABLES`, which docs/configuration.md is made from.
+"""
 
 import os
 from collections.abc import Mapping
@@ -13,6 +16,26 @@ from core.errors import InvalidInput
 # that they import the same packages as this one.
 PROJECT = Path(__file__).resolve().parent.parent
 RUN_TOKEN = "GROUPER_RUN"  # in the environment of a run's worker and of all it starts: the run's id
+
+# Name -> what stands for it where it is not set, and what it does.
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    "GROUPER_HOME": (
+        "`grouper` in the user data folder",
+        "State folder: database, logs, checkpoints, adapters, converted models.",
+    ),
+    "GROUPER_DATABASE_URL": ("`grouper.db` in the state folder", "The database, as `sqlite:///PATH`."),
+    "GROUPER_READ_ONLY": ("", "Anything but `0`: the dashboard shows runs and changes nothing."),
+    "GRADIO_SERVER_NAME": ("`127.0.0.1`; `0.0.0.0` on a Space", "Address that the dashboard listens on."),
+    "GRADIO_SERVER_PORT": ("`7860`", "Port that the dashboard listens on."),
+    "CUDA_VISIBLE_DEVICES": (
+        "all GPUs",
+        "GPUs that runs may have, by their numbers on the bus; `-1`: none.",
+    ),
+    "SPACE_ID": ("", "Set by Hugging Face where the dashboard runs as a Space, whose disk does not outlive a restart."),
+    "PYTORCH_CUDA_ALLOC_CONF": ("`expandable_segments:True`", "How a worker's torch divides up GPU memory."),
+    "VLLM_LOGGING_LEVEL": ("`WARNING`", "How much the engine writes into a worker's log."),
+    "GOMP_SPINCOUNT": ("`10000`", "How long a worker's OpenMP threads wait for each other before they sleep."),
+}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from core.tasks.registry import compose
 
 
 def launch(
-    recipe: Annotated[str, typer.Option(help="What to train on.")] = "",
-    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "",
+    recipe: Annotated[str, typer.Option(help="What to train on; not with --like.")] = "",
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder; empty: smollm2-135m.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
     like: Annotated[str, typer.Option(metavar="ID", help="Begin with the settings of this run.")] = "",
     rank: Annotated[int | None, typer.Option(help="LoRA rank; empty: the recipe's.")] = None,

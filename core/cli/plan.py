@@ -20,7 +20,7 @@ from core.settings import load_settings
 
 
 def plan(
-    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder.")] = "",
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder; not with --check.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
     rank: Annotated[int | None, typer.Option(help="LoRA rank.")] = None,
     quantization: Annotated[str | None, typer.Option(help="Base weights in the trainer: none or nf4.")] = None,
