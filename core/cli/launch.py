@@ -17,7 +17,7 @@ from core.tasks.registry import compose
 
 
 def launch(
-    recipe: Annotated[str, typer.Option(help="What to train on; not with --like.")] = "",
+    recipe: Annotated[str, typer.Option(help="What to train on; needed unless --like is given.")] = "",
     model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder; empty: smollm2-135m.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
     like: Annotated[str, typer.Option(metavar="ID", help="Begin with the settings of this run.")] = "",
