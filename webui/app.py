@@ -9,20 +9,8 @@ from starlette.middleware import Middleware
 
 from webui.components.live import ASSETS
 from webui.language import LANGUAGES
-from webui.pages import (
-    about,
-    compare,
-    completion,
-    completions,
-    doctor,
-    evaluation,
-    find,
-    launch,
-    prompt,
-    replay,
-    run,
-    runs,
-)
+from webui.navigation import PAGES, links
+from webui.pages.frame import frame
 from webui.services import Services
 from webui.serving.export_route import export_route
 from webui.serving.first_paint import FirstContent, own_routes
@@ -30,38 +18,21 @@ from webui.serving.gradio_assets import assets_routes
 from webui.theme import STYLES, grouper_theme
 from webui.upstream.gradio import kinds_of, serve_until_interrupted
 
-# Launch is at the root; these have an address each.
-PAGES: tuple[tuple[str, str, Any], ...] = (
-    ("Runs", "/runs", runs),
-    ("Run", "/run", run),
-    ("Compare", "/compare", compare),
-    ("Completions", "/completions", completions),
-    ("Find completions", "/find", find),
-    ("Completion", "/completion", completion),
-    ("Prompt", "/prompt", prompt),
-    ("Evaluation", "/evaluation", evaluation),
-    ("Replay", "/replay", replay),
-    ("Doctor", "/doctor", doctor),
-    ("About", "/about", about),
-)
-
 
 def create_app(services: Services) -> gr.Blocks:
-    """Every page at its own address: `/`, `/runs`, `/run?id=ID`, `/compare`, `/completions` and those beside it,
-    `/doctor`, `/about`."""
+    """Every page of `webui.navigation` at its own address, each with the navigation beside it."""
     app: gr.Blocks = gr.Blocks(title="Grouper", fill_width=True, analytics_enabled=False)
-    with app:
-        launch.build(app, services)
-    for title, address, page in PAGES:
-        with app.route(title, address, show_in_navbar=False):
-            page.build(app, services)
+    for page in PAGES:
+        with app.route(page.title, f"/{page.address}", show_in_navbar=False) if page.address else app:
+            frame(links(page))
+            page.module.build(app, services)
     return app
 
 
 def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | None = None) -> dict[str, Any]:
     """How `create_app`'s result is served: our own look, nothing kept in the browser, no framework strip. `kinds`: see
     `kinds_of`."""
-    firsts = {"": None, **{address.lstrip("/"): getattr(page, "first", None) for _, address, page in PAGES}}
+    firsts = {page.address: page.first for page in PAGES}
     at_once = Middleware(FirstContent, services=services, firsts=firsts, kinds=kinds or {})
     routes = [services.shared.route(), export_route(services), *assets_routes(), *own_routes()]
     return {

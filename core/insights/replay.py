@@ -12,13 +12,14 @@ from core.config import RunConfig
 from core.errors import InvalidInput
 from core.models.tokens import SPECIAL
 from core.records.rollout import Completion, Group
-from core.tasks import rewards
 from core.tasks.advantages import advantages, is_flat, weighted
-from core.tasks.registry import get_recipe
+from core.tasks.registry import RECIPES, get_recipe
 from core.tasks.task import RewardFunction
 
-# Every reward function there is, by name, to try in the place of another.
-FUNCTIONS: Mapping[str, RewardFunction] = {name: getattr(rewards, name) for name in rewards.__all__}
+# Every reward function that a recipe has, by name, to try in the place of another.
+FUNCTIONS: Mapping[str, RewardFunction] = dict(
+    sorted({reward.function.__name__: reward.function for recipe in RECIPES for reward in recipe.rewards}.items())
+)
 MOST_WEIGHT = 1000.0
 SHOWN = 20
 

@@ -1,1 +1,1 @@
-"""One file per page: the layout, then its events, then what they show."""
+"""One file per page: the layout, then its events, then what they show. `webui.navigation` lists them."""

@@ -8,7 +8,7 @@ from core.store.integrity import size_bytes
 from core.units import gib
 from webui.components.checks import versions_table
 from webui.components.live import live, still
-from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body, title
+from webui.pages.frame import QUIET, error_panel, or_else, page_body, title
 from webui.present import definitions, esc, skeleton
 from webui.services import Services
 
@@ -23,7 +23,6 @@ WORDS = (
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("About")
     with page_body():
         still(
             title("About Grouper", "Reinforcement-learning runs of language models: planned, launched, watched, read.")

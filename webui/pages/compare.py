@@ -15,7 +15,7 @@ from core.store.runs.table import RunFilter, page_of_runs, runs_by_id
 from webui.components.charts import FIGURES, as_text, compared_charts
 from webui.components.comparison import MOST_RUNS, differences, final_figures, picker, prompt_picker, said_side_by_side
 from webui.components.live import ARRIVES, chart_wall, live, still
-from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse, title
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, page_body, prints, pulse, title
 from webui.pages.pressed import pressed
 from webui.present import empty_state, skeleton
 from webui.services import Services
@@ -35,7 +35,6 @@ class View:
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Compare")
     panels: dict[str, Any] = {}
     with page_body():
         still(title("Compare runs", "Their curves over each other, where their settings differ, and what they said."))

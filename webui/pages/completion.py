@@ -20,13 +20,12 @@ from webui.components.live import live, still
 from webui.components.token_strip import token_strip
 from webui.language import words
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body
+from webui.pages.frame import QUIET, error_panel, or_else, page_body
 from webui.present import empty_state, esc, folded, own, skeleton
 from webui.services import Services
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         heading = live(skeleton(2), elem_id="heading")
         with gr.Row(elem_classes="split", elem_id="one"):

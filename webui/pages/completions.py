@@ -13,7 +13,7 @@ from webui.components.completions import group_rows, tabs
 from webui.components.live import live
 from webui.components.run_panels import step_picker
 from webui.components.run_select import run_select
-from webui.pages.frame import QUIET, attempt, error_panel, frame, page_body, title
+from webui.pages.frame import QUIET, attempt, error_panel, page_body, title
 from webui.pages.pressed import pressed
 from webui.present import empty_state, esc, skeleton
 from webui.services import Services
@@ -31,7 +31,6 @@ class View:
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         with gr.Row(elem_classes="title-line"):
             heading = live(skeleton(2), elem_id="heading")

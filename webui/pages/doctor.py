@@ -10,7 +10,7 @@ from core.jobs import doctor
 from webui.components.checks import checks_view, known_failures_view, versions_table
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, error_panel, frame, or_else, page_body, title
+from webui.pages.frame import QUIET, error_panel, or_else, page_body, title
 from webui.present import skeleton
 from webui.services import Services
 from webui.upstream.gradio import expected
@@ -20,7 +20,6 @@ NOTE = "Looking takes a second. Trying starts the engine on the built-in model, 
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Doctor")
     with page_body():
         with gr.Row(elem_classes="title-line"):
             still(title("Doctor", NOTE))

@@ -15,7 +15,7 @@ from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live, still
 from webui.pages.completions import RUNS, completions_title, nothing_yet, unread, whole
-from webui.pages.frame import QUIET, frame, or_else, page_body
+from webui.pages.frame import QUIET, or_else, page_body
 from webui.present import esc, folded, marked, own, reward, skeleton
 from webui.services import Services
 
@@ -24,7 +24,6 @@ TRAINED = ' <span class="mark-flat" title="The run was trained on this prompt to
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         heading = live(skeleton(2), elem_id="heading")
         with gr.Row(elem_classes="split"):

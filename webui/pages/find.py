@@ -20,7 +20,7 @@ from webui.components.find_form import FindForm
 from webui.components.live import live
 from webui.components.search_results import evidence_links, found_line, next_pages
 from webui.pages.completions import RUNS, completions_title, nothing_yet, unread
-from webui.pages.frame import QUIET, frame, or_else, page_body
+from webui.pages.frame import QUIET, or_else, page_body
 from webui.present import panel, skeleton
 from webui.services import Services
 
@@ -29,7 +29,6 @@ NAMES = frozenset(CompletionFilter.__annotations__) | {"run"}
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         heading = live(skeleton(2), elem_id="heading")
         with gr.Column(elem_classes="card"):

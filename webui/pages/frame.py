@@ -1,7 +1,8 @@
 """What every page has around it: the navigation, the title line and the answer to errors."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,14 +21,6 @@ Answer = TypeVar("Answer")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 TICK = QUIET | {"queue": False}  # what a page asks for by itself, when the change token is another one
 
-PLACES = (
-    ("Launch", "./", '<path d="M8 13V3M4 7l4-4 4 4"/>'),
-    ("Runs", "runs", '<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>'),
-    ("Compare", "compare", '<path d="M2 12c3 0 4-7 12-8"/><path d="M2 13c5 0 7-3 12-4"/>'),
-    ("Completions", "completions", '<path d="M2.5 3h11v7.5h-6L4 13.5v-3H2.5z"/><path d="M5 6h6M5 8h4"/>'),
-    ("Doctor", "doctor", '<path d="M1.5 8h3l2-5 3 10 2-5h3"/>'),
-    ("About", "about", '<circle cx="8" cy="8" r="6"/><path d="M8 7.5v3.5M8 5v.2"/>'),
-)
 MARK = (
     '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" '
     'stroke-linecap="round"><path d="M4 19c5 0 6-11 16-14"/><path d="M4 19c6 0 8-5 16-6" opacity=".6"/>'
@@ -40,17 +33,27 @@ MOON = (
 )
 
 
-def frame(current: str) -> None:
+@dataclass(frozen=True)
+class Link:
+    """A page's place in the navigation; `icon` is lines of an SVG of 16 by 16."""
+
+    name: str
+    href: str
+    icon: str
+    current: bool
+
+
+def frame(links: Sequence[Link]) -> None:
     """The navigation: at the left, or a bar on a phone. Gradio's own is hidden by frame.css."""
-    links = "".join(
-        f'<a href="{href}"{" aria-current=page" if name == current else ""}>'
+    listed = "".join(
+        f'<a href="{link.href}"{" aria-current=page" if link.current else ""}>'
         '<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6" '
-        f'stroke-linecap="round" stroke-linejoin="round">{icon}</svg><span>{name}</span></a>'
-        for name, href, icon in PLACES
+        f'stroke-linecap="round" stroke-linejoin="round">{link.icon}</svg><span>{link.name}</span></a>'
+        for link in links
     )
     still(
         f'<nav class="side" aria-label="Main"><a class="brand" href="./">{MARK}<span translate="no">Grouper</span></a>'
-        f'{links}<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
+        f'{listed}<button type="button" data-theme-switch aria-label="Light or dark">{MOON}</button></nav>',
         elem_id="side",
     )
     still('<div class="unreachable" role="status">The dashboard does not answer. Trying again.</div>')

@@ -20,7 +20,7 @@ from webui.components.copy_as import field_errors
 from webui.components.launch_panels import computed_view, reasons_view, recipe_view
 from webui.components.live import live, still
 from webui.language import words
-from webui.pages.frame import QUIET, TICK, error_panel, frame, or_else, page_body, pulse, title
+from webui.pages.frame import QUIET, TICK, error_panel, or_else, page_body, pulse, title
 from webui.pages.launch_form import (
     config_of,
     filled_in,
@@ -39,7 +39,6 @@ Form = dict[str, Component]
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Launch")
     with page_body():
         still(
             title(

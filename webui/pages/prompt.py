@@ -16,7 +16,7 @@ from webui.components.difference import difference
 from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import whole
-from webui.pages.frame import QUIET, chart_beside, error_panel, frame, or_else, page_body
+from webui.pages.frame import QUIET, chart_beside, error_panel, or_else, page_body
 from webui.present import empty_state, esc, folded, own, reward, skeleton
 from webui.services import Services
 
@@ -26,7 +26,6 @@ CHOICES = 400  # answers in a list to choose from
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         heading = live(skeleton(3), elem_id="heading")
         chart, table = chart_beside("Mean reward by step, for each run")

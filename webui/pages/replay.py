@@ -16,7 +16,7 @@ from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
 from webui.components.live import live
 from webui.pages.completions import RUNS, completions_title, nothing_sampled, nothing_yet, unread
-from webui.pages.frame import QUIET, chart_beside, frame, or_else, page_body
+from webui.pages.frame import QUIET, chart_beside, or_else, page_body
 from webui.present import definitions, esc, marked, own, panel, reward, signed, skeleton
 from webui.services import Services
 
@@ -24,7 +24,6 @@ MOST_STEPS = 100  # looked at, evenly over the run
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Completions")
     with page_body():
         heading = live(skeleton(2), elem_id="heading")
         with gr.Column(elem_classes="card"):

@@ -34,7 +34,7 @@ from webui.components.run_panels import (
     unreadable_panel,
 )
 from webui.components.time_bar import time_bars
-from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, page_body, prints, pulse
 from webui.pages.pressed import pressed
 from webui.pages.run_actions import act_on
 from webui.present import empty_state, failure_panel, skeleton
@@ -60,7 +60,6 @@ class View:
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Runs")
     panels = _layout()
     view = gr.State(View())
     outputs = [view, *panels.values()]

@@ -14,7 +14,7 @@ from core.store.runs.table import SORTS, RunFilter, facets, page_of_runs
 from core.units import plural
 from webui.components.live import ARRIVES, live, still
 from webui.components.runs_table import filter_bar, runs_table
-from webui.pages.frame import QUIET, TICK, attempt, error_panel, frame, page_body, prints, pulse, refusal, title
+from webui.pages.frame import QUIET, TICK, attempt, error_panel, page_body, prints, pulse, refusal, title
 from webui.pages.pressed import Pressed, pressed
 from webui.present import empty_state, panel, skeleton
 from webui.services import Services
@@ -32,7 +32,6 @@ class View:
 
 
 def build(app: gr.Blocks, services: Services) -> None:
-    frame("Runs")
     panels: dict[str, Any] = {}
     with page_body():
         with gr.Row(elem_classes="title-line"):

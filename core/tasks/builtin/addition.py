@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.tasks.rewards import answer_is, has_one_answer
+from core.tasks.rewards.answers import answer_is, has_one_answer
 from core.tasks.task import Example, Message, Reward, Task
 
 LARGEST_SUM = 10

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.tasks.rewards import equation_reaches_target, equation_uses_numbers
+from core.tasks.rewards.countdown import equation_reaches_target, equation_uses_numbers
 from core.tasks.task import Example, Message, Reward, Task
 
 EXAMPLE = "Example: with 2, 3 and 10, to make 16: <answer>2 * 3 + 10</answer>"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidInput
-from core.tasks.rewards import answer_is, has_one_answer
+from core.tasks.rewards.answers import answer_is, has_one_answer
 from core.tasks.task import Example, Message, Reward, Task
 
 HUB_ID = "openai/gsm8k"

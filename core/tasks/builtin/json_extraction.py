@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.tasks.rewards import fields_match, is_one_json_object
+from core.tasks.rewards.json_fields import fields_match, is_one_json_object
 from core.tasks.task import Example, Message, Reward, Task
 
 NAMES = (

@@ -3,14 +3,9 @@
 import pytest
 
 from core.tasks.registry import RECIPES
-from core.tasks.rewards import (
-    answer_is,
-    equation_reaches_target,
-    equation_uses_numbers,
-    fields_match,
-    has_one_answer,
-    is_one_json_object,
-)
+from core.tasks.rewards.answers import answer_is, has_one_answer
+from core.tasks.rewards.countdown import equation_reaches_target, equation_uses_numbers
+from core.tasks.rewards.json_fields import fields_match, is_one_json_object
 from core.tasks.task import Task
 
 OFFLINE = [recipe for recipe in RECIPES if not recipe.needs_dataset]
