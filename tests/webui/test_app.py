@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import load_settings, page_environment
 from webui.app import create_app, launch_arguments
+from webui.navigation import PAGES, Page, links
 from webui.services import Services, open_services
 
 # Gradio makes event loops that nobody closes; they are collected here and not in somebody else's test.
@@ -48,9 +49,15 @@ def test_no_handler_is_offered_as_an_api_and_none_makes_viewers_wait(app: gr.Blo
 
 
 def test_every_page_has_its_address(app: gr.Blocks) -> None:
-    about_completions = ["completions", "find", "completion", "prompt", "evaluation", "replay"]
     addresses = [address for address, *_ in app.pages]
-    assert addresses == ["", "runs", "run", "compare", *about_completions, "doctor", "about"]
+    assert addresses == [page.address for page in PAGES]
+    assert len({*addresses}) == len(addresses)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_every_page_has_one_place_in_the_navigation(page: Page) -> None:
+    assert [link.current for link in links(page)].count(True) == 1
+    assert bool(page.icon) != bool(page.under)
 
 
 def test_nothing_is_kept_in_the_browser_and_the_framework_stays_out_of_sight(services: Services) -> None:

@@ -39,7 +39,7 @@ def test_is_frozen() -> None:
         ({"learning_rate": float("nan")}, "learning_rate", "finite"),
         ({"gpu_memory_utilization": 1.2}, "gpu_memory_utilization", "less than or equal to 0.98"),
         ({"quantization": "int3"}, "quantization", "'none' or 'nf4'"),
-        ({"fast_inference": "maybe"}, "fast_inference", "'auto', 'on' or 'off'"),
+        ({"fast_inference": "maybe"}, "fast_inference", "'auto', 'on'"),
         ({"no_such_field": 1}, "no_such_field", "use one of"),
         ({"target_modules": []}, "target_modules", "at least 1"),
         ({"target_modules": ["os.system('x')"]}, "target_modules.0", "pattern"),
