@@ -25,8 +25,13 @@ def services(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     environment = page_environment("", 0, read_only=request.param)  # what `grouper ui --read-only` starts it with
     opened = open_services(load_settings({**environment, "GROUPER_HOME": str(tmp_path_factory.mktemp("app"))}))
     assert opened.read_only is request.param
+    collect_loops()  # what importing Gradio left: collected inside an import it would raise a KeyError there
     yield opened
     opened.close()
+    collect_loops()
+
+
+def collect_loops() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
