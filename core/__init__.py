@@ -1,3 +1,3 @@
 """Everything that is not a web page. Nothing in this package imports Gradio."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -78,3 +78,17 @@ def test_pictures_exist() -> None:
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
     assert pictures
     assert all((PROJECT / picture).is_file() for picture in pictures)
+
+
+def test_linked_files_and_folders_of_the_tree_exist() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (PROJECT / link).is_file()] == []
+    tree = README.split("## How it is built")[1].split("```")[1]
+    folder, missing = "", []
+    for indent, name in re.findall(r"^( *)([\w./]+) {2,}", tree, re.MULTILINE):
+        folder = folder if indent else name
+        path = PROJECT / (f"{folder}{name}" if indent else name)
+        missing += [] if path.exists() else [path.name]
+    assert missing == []
+    assert len(README.splitlines()) < 110
