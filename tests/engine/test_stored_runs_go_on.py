@@ -11,7 +11,7 @@ from core.settings import Settings
 from core.store import open_database
 from core.store.runs import queries
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
