@@ -3,6 +3,9 @@ GPU ?= auto
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py --gpu $(GPU)
+# Tests that hold neither the real engine nor a browser share two cores: two processes, a thread and a file at a time.
+QUICK := not engine and not browser and not long
+TWO := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: setup run demo test bench faults lint unit screenshots clean
 
@@ -28,11 +31,12 @@ lint:
 
 unit:
 	@$(SETUP) --with test
-	@$(BIN)/pytest -m "not engine and not browser and not long"
+	@$(TWO) -m "$(QUICK) and not tree"
 
 test: lint
 	@$(BIN)/python tools/browser.py
-	@$(BIN)/pytest -m "not long"
+	@$(TWO) -m "$(QUICK)"
+	@$(BIN)/pytest -m "not long and (engine or browser)"
 
 faults:
 	@$(SETUP) --with test

@@ -27,6 +27,7 @@ from core.store import open_database
 from core.store.rollouts.record import record_step
 from core.store.runs import lifecycle
 
+pytestmark = pytest.mark.tree
 DOCUMENT = (PROJECT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\*\*`([^`\n]+)`\*\*\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "state", "*.egg-info")

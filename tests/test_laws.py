@@ -27,10 +27,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.tree
 def test_the_layout_keeps_its_laws(copy: Path) -> None:
     assert lint(copy).returncode == 0, lint(copy).stdout
 
 
+@pytest.mark.tree
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
@@ -54,6 +56,7 @@ def test_a_broken_law_is_noticed(copy: Path, module: str, statement: str) -> Non
     assert lint(copy).returncode != 0
 
 
+@pytest.mark.tree
 @pytest.mark.parametrize("module", ["core/stray.py", "core/store/stray.py", "core/worker/stray.py", "webui/stray.py"])
 def test_a_module_outside_every_layer_is_noticed(copy: Path, module: str) -> None:
     (copy / module).write_text('"""Belongs nowhere."""\n', encoding="utf-8")
@@ -70,6 +73,7 @@ def test_environment_is_read_in_one_place() -> None:
     assert readers == ["core/settings.py"]
 
 
+@pytest.mark.tree
 def test_the_web_process_loads_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys\n"

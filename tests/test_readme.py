@@ -42,6 +42,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.tree
 def test_grouper_commands_in_order(home: Path) -> None:
     run_id = (home / "run-id").read_text(encoding="utf-8")
     assert len(GROUPER) >= 7

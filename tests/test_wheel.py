@@ -13,6 +13,7 @@ from dashboard_support import browsing, serving
 
 from core.settings import PROJECT
 
+pytestmark = pytest.mark.tree
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "state", "*.egg-info")
 WHERE = "import core, grouper, webui; print(core.__file__, grouper.__file__, webui.__file__)"
 UV = (sys.executable, "-m", "uv")
