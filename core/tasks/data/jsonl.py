@@ -87,7 +87,7 @@ SUSPICIOUS = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 def parse(raw: bytes) -> Row:
     """A line's object. Raises Unparsable."""
-    text = decoded(raw).strip()
+    text = decoded(raw).rstrip("\r\n")
     try:
         value = DECODER.decode(text)
     except RecursionError:
