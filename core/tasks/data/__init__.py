@@ -5,7 +5,7 @@ that names its line, never a crash and never a row that is silently something el
 """
 
 from core.tasks.data.columns import Column
-from core.tasks.data.hub import Hub
+from core.tasks.data.hub_answers import Hub
 from core.tasks.data.opening import open_table
 from core.tasks.data.rows import BadRow, Json, Progress, Row
 from core.tasks.data.source import DataSource

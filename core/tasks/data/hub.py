@@ -8,15 +8,15 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from core.errors import GrouperError, InvalidInput, NotFound
+from core.errors import InvalidInput
 from core.models.locate import HUB_ID, HUB_TIMEOUT_S
-from core.tasks.data.choice import choose_files, listed
+from core.tasks.data.choice import choose_files
+from core.tasks.data.hub_answers import DatasetInfo, Hub, OutOfReach, ask, dataset_info
 from core.tasks.data.index import write_whole
 from core.tasks.data.layout import Layout, converted_layout, layout_of
 from core.tasks.data.rows import Progress
@@ -26,19 +26,6 @@ from core.units import GIB, gib
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CONVERTED = "refs/convert/parquet"  # the branch with the Hub's own conversion of a data set
 FREE = 2 * GIB  # left on the disk
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Hub:
-    """How the Hub is reached; what is None is as huggingface_hub has it (HF_ENDPOINT, HF_HOME, HF_TOKEN).
-
-    cache  the folder that downloads are kept in
-    """
-
-    endpoint: str | None = None
-    cache: Path | None = None
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +54,6 @@ class _Resolved:
     notes: tuple[str, ...] = ()
 
 
-class _OutOfReach(Exception):
-    """The Hub cannot be reached."""
-
-
 def fetch(source: DataSource, hub: Hub, cache: Path, progress: Progress | None = None) -> HubFiles:
     """Downloads a source's data files where this disk has not got them; `progress` gets bytes.
 
@@ -85,7 +68,7 @@ def fetch(source: DataSource, hub: Hub, cache: Path, progress: Progress | None =
     try:
         resolved = _resolve(source, hub)
         files = _download(source, resolved, hub, progress)
-    except _OutOfReach:
+    except OutOfReach:
         if kept and (here := _on_disk(source, kept, hub)):
             note = f"The Hub cannot be reached: commit {kept.commit[:7]} of {source.repository} from this disk is used."
             return replace(here, notes=(*here.notes, note))
@@ -103,12 +86,15 @@ def fetch(source: DataSource, hub: Hub, cache: Path, progress: Progress | None =
 
 def _resolve(source: DataSource, hub: Hub) -> _Resolved:
     """Asks the Hub which commit and which files are meant."""
-    found = _ask(source, hub, lambda: _info(source, hub, source.revision))
+    found = ask(source, hub, lambda: dataset_info(source, hub, source.revision))
     notes: tuple[str, ...] = ()
     layout = layout_of(found.names, found.card)
     if not layout and not source.revision:
         found, layout = _converted(source, hub)
         notes = (f"{source.repository} has no data files that are read here: the Hub's own conversion is.",)
+    if source.config not in layout:  # the commit may be one of the Hub's conversion
+        conversion = converted_layout(found.names)
+        layout = conversion if source.config in conversion else layout
     if not layout:
         raise InvalidInput(
             "data",
@@ -122,41 +108,16 @@ def _resolve(source: DataSource, hub: Hub) -> _Resolved:
     return _Resolved(config, split, found.commit, files, sum(found.sizes.get(each, 0) for each in files), notes)
 
 
-@dataclass(frozen=True)
-class _Info:
-    """A commit of a data set: its files, their sizes in bytes, and the YAML at the head of its README."""
-
-    commit: str
-    names: tuple[str, ...]
-    sizes: Mapping[str, int]
-    card: Mapping[str, Any]
-
-
-def _info(source: DataSource, hub: Hub, revision: str) -> _Info:
-    from huggingface_hub import HfApi
-
-    api = HfApi(endpoint=hub.endpoint, token=hub.token)
-    info = api.dataset_info(source.repository, revision=revision or None, timeout=HUB_TIMEOUT_S, files_metadata=True)
-    siblings = info.siblings or []
-    card: Mapping[str, Any] = vars(info.card_data) if info.card_data else {}
-    return _Info(
-        info.sha or "",
-        tuple(each.rfilename for each in siblings),
-        {each.rfilename: each.size or 0 for each in siblings},
-        card,
-    )
-
-
-def _converted(source: DataSource, hub: Hub) -> tuple[_Info, Layout]:
+def _converted(source: DataSource, hub: Hub) -> tuple[DatasetInfo, Layout]:
     from huggingface_hub.errors import RevisionNotFoundError
 
-    def converted() -> _Info:
+    def converted() -> DatasetInfo:
         try:
-            return _info(source, hub, CONVERTED)
+            return dataset_info(source, hub, CONVERTED)
         except RevisionNotFoundError:
-            return _Info("", (), {}, {})
+            return DatasetInfo("", (), {}, {})
 
-    found = _ask(source, hub, converted)
+    found = ask(source, hub, converted)
     return found, converted_layout(found.names)
 
 
@@ -187,7 +148,7 @@ def _download(
             tqdm_class=bar,
         )
 
-    return tuple((name, Path(_ask(source, hub, partial(download, name)))) for name in resolved.files)
+    return tuple((name, Path(ask(source, hub, partial(download, name)))) for name in resolved.files)
 
 
 def _bar(total: int, progress: Progress | None) -> Any:
@@ -207,52 +168,6 @@ def _bar(total: int, progress: Progress | None) -> Any:
                 progress(min(done, total), total)
 
     return Bar
-
-
-def _ask(source: DataSource, hub: Hub, question: Callable[[], Answer]) -> Answer:
-    """The Hub's answer, its refusals as sentences. Raises _OutOfReach, InvalidInput and NotFound."""
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        return question()
-    except HfHubHTTPError as failure:
-        raise _refusal(source, hub, failure) from None
-    except (httpx.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError):
-        raise _OutOfReach from None
-
-
-def _refusal(source: DataSource, hub: Hub, failure: Exception) -> GrouperError | _OutOfReach:
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    if isinstance(failure, GatedRepoError):
-        problem = "whose licence has to be accepted first"
-        return InvalidInput("data", source.location, problem, "accept it on its Hub page and set HF_TOKEN")
-    if isinstance(failure, RepositoryNotFoundError):
-        problem = "which the Hugging Face Hub does not have"
-        return NotFound("data", source.location, problem, "check the spelling; private data sets need HF_TOKEN")
-    if isinstance(failure, RevisionNotFoundError):
-        problem, names = f"which {source.repository} does not have", _revisions(source, hub)
-        remedy = f"choose {listed(names)}, or a commit" if names else "name a branch, a tag or a commit"
-        return InvalidInput("revision", source.revision, problem, remedy)
-    assert isinstance(failure, HfHubHTTPError)
-    status = failure.response.status_code
-    if status >= 500:
-        return _OutOfReach()
-    problem = f"which the Hugging Face Hub refuses to give (HTTP {status})"
-    return InvalidInput("data", source.location, problem, "try again later, or download it and name the folder")
-
-
-def _revisions(source: DataSource, hub: Hub) -> Sequence[str]:
-    """The data set's branches and tags; none where the Hub does not say."""
-    import httpx
-    from huggingface_hub import HfApi
-
-    try:
-        refs = HfApi(endpoint=hub.endpoint, token=hub.token).list_repo_refs(source.repository, repo_type="dataset")
-    except httpx.HTTPError:
-        return ()
-    return [each.name for each in (*refs.branches, *refs.tags)]
 
 
 def _pinned(source: DataSource, resolved: _Resolved) -> DataSource:

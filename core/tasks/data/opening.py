@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from core.errors import InvalidInput
 from core.tasks.data.choice import choose
 from core.tasks.data.csv_rows import open_csv
-from core.tasks.data.hub import Hub, fetch
+from core.tasks.data.hub import fetch
+from core.tasks.data.hub_answers import Hub
 from core.tasks.data.index import file_key
 from core.tasks.data.jsonl import open_jsonl
 from core.tasks.data.layout import by_split, kind_of

@@ -172,5 +172,5 @@ def test_one_row_alone(opened: Open) -> None:
         "wrong-type",
         "its 'a' is true or false where text or a number is wanted",
     )
-    with pytest.raises(BadRow, match="line 3: its .q. is empty"):
+    with pytest.raises(BadRow, match="line 3: its 'q' is empty"):
         checked_row(opened("a.csv", "q,a,note\none,1,\n,1,\n"), 1, RULES)

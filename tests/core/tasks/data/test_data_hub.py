@@ -40,9 +40,10 @@ DATASETS = {
         "main": {"script.py": b"raise SystemExit"},
         "refs/convert/parquet": {
             "default/train/0000.parquet": parquet("converted"),
-            "default/test/0000.parquet": parquet("x"),
+            "other/test/0000.parquet": parquet("x"),
         },
     },
+    "owner/hostile": {"main": {"../../../train-evil.jsonl": b'{"q": "evil"}', "train.jsonl": b'{"q": "one"}'}},
     "owner/pictures": {"main": {"a.png": b"x"}},
     "owner/closed": {"main": {"train.csv": b"q,a\none,1\n"}},
 }
@@ -126,11 +127,18 @@ def test_without_the_hub_what_is_on_this_disk_is_used_and_said(hub_table: Open, 
 
 
 def test_a_data_set_of_a_script_is_read_from_the_hubs_conversion(hub_table: Open, hub: FakeHub) -> None:
-    table = hub_table("owner/script")
+    table = hub_table("owner/script", config="default")
     assert table.first(9) == [{"q": "converted"}]
     assert table.source.revision == commit_of("refs/convert/parquet")
     assert "the Hub's own conversion" in table.notes[0]
     assert not [asked for asked in hub.asked if asked.endswith(".py")]
+    again = hub_table("owner/script", config="other", revision=table.source.revision)
+    assert again.first(9) == [{"q": "x"}]
+
+
+def test_a_path_out_of_the_repository_is_no_data(hub_table: Open, tmp_path: Path) -> None:
+    assert hub_table("owner/hostile").first(9) == [{"q": "one"}]
+    assert not list(tmp_path.rglob("train-evil.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +146,7 @@ def test_a_data_set_of_a_script_is_read_from_the_hubs_conversion(hub_table: Open
     [
         ("maths", {}, "names no data set: write hub:owner/name"),
         ("owner/../../etc", {}, "names no data set"),
+        ("owner/a..b", {}, "names no data set"),
         ("owner/maths", {}, "`config` is '', and owner/maths needs one: choose easy or hard"),
         ("owner/maths", {"config": "odd"}, "`config` is 'odd', which owner/maths does not have: choose easy or hard"),
         ("owner/maths", {"config": "hard", "split": "test"}, "`split` is 'test', which owner/maths .*: choose train"),

@@ -16,6 +16,7 @@ import pytest
 
 from core.errors import InvalidInput
 from core.tasks.data import BadRow, Table
+from core.tasks.data.parquet_pages import largest_value
 from core.tasks.data.rows import MAX_ROW_BYTES
 
 Open = Callable[..., Table]
@@ -51,6 +52,22 @@ def test_one_large_group_is_copied_into_small_ones_once(opened: Open, base: Path
     again = opened("a.parquet")
     assert again.row(9999)["c"] == "0"
     assert copy.stat().st_mtime_ns == written
+
+
+def test_a_damaged_copy_is_made_again(opened: Open, base: Path, cache: Path) -> None:
+    texts = [f"question {number}" for number in range(9000)]
+    pq.write_table(pa.table({"q": texts}), base / "a.parquet")
+    opened("a.parquet").build()
+    (copy,) = cache.glob("parquet/*")
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:-100])  # no file at all
+    assert opened("a.parquet").row(8999) == {"q": texts[8999]}
+    copy.write_bytes(whole[:4] + b"\xff" * 200 + whole[204:])  # a group that cannot be read
+    table = opened("a.parquet")
+    table.build()
+    with pytest.raises(InvalidInput, match="whose copy in the cache is damaged"):
+        table.row(1)
+    assert opened("a.parquet").row(8999) == {"q": texts[8999]}
 
 
 def test_values_are_what_json_has(opened: Open, base: Path) -> None:
@@ -101,19 +118,19 @@ def test_a_bad_row_is_named_by_number(opened: Open, base: Path, value: pa.Array,
     assert [isinstance(row, BadRow) for row in table.scan()] == [False, True, False]
 
 
-def test_a_damaged_group_costs_its_own_rows(opened: Open, base: Path) -> None:
+def test_a_damaged_page_is_said_with_its_row(opened: Open, base: Path) -> None:
     path = base / "a.parquet"
-    pq.write_table(
-        pa.table({"q": [f"{number:08}" for number in range(40)]}), path, row_group_size=20, compression="none"
-    )
+    texts = [f"{number:08}" for number in range(3000)]
+    pq.write_table(pa.table({"q": texts}), path, row_group_size=2048, compression="none", use_dictionary=False)
     content = bytearray(path.read_bytes())
-    content[4:60] = b"\xff" * 56
+    start = content.index(b"00002048") - 40
+    content[start : start + 40] = b"\xff" * 40
     path.write_bytes(content)
     table = opened("a.parquet")
-    rows = list(table.scan())
-    assert [isinstance(row, BadRow) for row in rows] == [True] * 20 + [False] * 20
-    assert str(rows[3]) == "a.parquet, row 4: it cannot be read."
-    assert table.row(20) == {"q": "00000020"}
+    assert table.row(999) == {"q": texts[999]}
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="which cannot be read behind row 2,048"):
+            table.row(1000)
 
 
 def test_images_are_not_read(opened: Open, base: Path) -> None:
@@ -128,6 +145,9 @@ def test_images_are_not_read(opened: Open, base: Path) -> None:
 
 
 def test_what_is_no_parquet_is_refused(opened: Open, base: Path) -> None:
+    pq.write_table(pa.table({"q": [b"bytes"]}), base / "d.parquet")
+    with pytest.raises(InvalidInput, match="no column that a task can use"):
+        opened("d.parquet")
     with pytest.raises(InvalidInput, match="cannot be read as Parquet"):
         opened("a.parquet", "question,answer\n" * 20)
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["q", "q"])
@@ -139,11 +159,26 @@ def test_what_is_no_parquet_is_refused(opened: Open, base: Path) -> None:
         opened("c.parquet")
 
 
-def test_a_file_that_unpacks_to_far_more_is_refused(opened: Open, base: Path) -> None:
-    zeros = pa.table({"q": ["0" * 1_000_000] * 100})
-    pq.write_table(zeros, base / "a.parquet", compression="zstd", use_dictionary=False)
-    with pytest.raises(InvalidInput, match="column q unpacks to 95 MiB"):
-        opened("a.parquet")
+@pytest.mark.parametrize("length", [3_000, 300_000])
+def test_a_text_that_stands_once_and_is_meant_often_costs_no_memory(opened: Open, base: Path, length: int) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["x" * length]))
+    pq.write_table(pa.table({"q": texts}), base / "a.parquet", store_schema=False)
+    assert (base / "a.parquet").stat().st_size < 20_000
+    before = pa.total_allocated_bytes()
+    table = opened("a.parquet")
+    assert largest_value(base / "a.parquet", pq.ParquetFile(base / "a.parquet").metadata) >= length
+    assert sum(len(str(row["q"])) for row in table.scan() if not isinstance(row, BadRow)) == 2000 * length
+    assert pa.total_allocated_bytes() - before < 16 * 2**20
+
+
+def test_a_file_that_unpacks_to_far_more_is_refused(opened: Open, base: Path, cache: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), pa.array(["x" * 300_000]))
+    pq.write_table(pa.table({"q": texts}), base / "a.parquet", store_schema=False)
+    table = opened("a.parquet")
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match=r"which unpacks to more than 1\.0 GiB from"):
+            table.build()
+    assert not list(cache.glob("parquet/*"))
 
 
 def test_without_pyarrow_text_is_read_and_parquet_says_what_to_install(base: Path, cache: Path) -> None:
