@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
@@ -101,9 +102,11 @@ def plan_json(planned: MemoryPlan) -> dict[str, Any]:
     return {**planned.to_json(), "advice": list(advice_for(planned))}
 
 
-def command_line(config: RunConfig, name: str = "", insist: bool = False) -> str:
-    """The command that launches a run of exactly this config: what differs from the recipe's own is set."""
-    own = compose(config.recipe, config.model, config.gpu, {}).model_dump(mode="json")
+def command_line(config: RunConfig, tasks: Path | None = None, name: str = "", insist: bool = False) -> str:
+    """The command that launches a run of exactly this config: what differs from the recipe's own is set.
+
+    tasks  the folder of saved tasks"""
+    own = compose(config.recipe, config.model, config.gpu, {}, tasks).model_dump(mode="json")
     chosen = {field: value for field, value in config.model_dump(mode="json").items() if value != own[field]}
     words = ["grouper", "launch", "--recipe", config.recipe, "--model", config.model, "--gpu", config.gpu]
     for field in ("rank", "steps"):

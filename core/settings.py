@@ -62,6 +62,11 @@ class Settings:
     def models(self) -> Path:
         return self.home / "models"
 
+    @property
+    def tasks(self) -> Path:
+        """Saved tasks, and which Python files their owner has agreed to."""
+        return self.home / "tasks"
+
     def run_folder(self, run_id: str) -> Path:
         """Log, adapter and checkpoints of one run."""
         return self.home / "runs" / run_id

@@ -75,7 +75,7 @@ def launch(
     ('sums', 'queued', 40)
     """
     environment = load_settings()
-    config = compose(recipe, model, gpu or detected_gpu().id, settings)
+    config = compose(recipe, model, gpu or detected_gpu().id, settings, environment.tasks)
     with closing(open_database(environment.database_url)) as database:
         return submit(database, environment, config, name=name, insist=insist)
 

@@ -142,7 +142,7 @@ def read(database: Database, run_id: str) -> dict[str, str]:
         "completion-tokens": f"completion?id={token.id}&measure=difference",
         "prompt": f"prompt?id={first.id}&a={first.id}",
         "evaluation": f"evaluation?run={run_id}",
-        "replay": f"replay?run={run_id}&weight:correctness=0.5&function:format=has_one_answer",
+        "replay": f"replay?run={run_id}&weight:correctness=0.5&function:format=tags",
     }
 
 

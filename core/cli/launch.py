@@ -42,7 +42,7 @@ def launch(
         changes = {**chosen({"recipe": recipe or None, "model": model or None, "gpu": gpu or None}), **overrides}
         config = submission.config_like(database, like, changes)
     elif recipe:
-        config = compose(recipe, model or "smollm2-135m", gpu or detected_gpu().id, overrides)
+        config = compose(recipe, model or "smollm2-135m", gpu or detected_gpu().id, overrides, settings.tasks)
     else:
         raise InvalidInput("--recipe", recipe, "which is missing", "name a recipe, such as --recipe addition")
     run = submission.submit(database, settings, config, name=name, who="command line", insist=insist)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.config.sentence import sentence
 from core.errors import InvalidInput
 
 # Ranks that vLLM compiles its LoRA kernels for (vllm/config/lora.py, MaxLoRARanks).
@@ -193,7 +194,7 @@ def make_config(values: Mapping[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise _sentence(error) from None
+        raise sentence(error, RunConfig, "config") from None
 
 
 def parse_assignments(pairs: list[str]) -> dict[str, Any]:
@@ -224,24 +225,6 @@ def _resolve_batch(values: dict[str, Any]) -> None:
 
 def _whole_groups(prompts: int, group_size: int) -> list[int]:
     return [count * group_size for count in range(1, prompts + 1) if prompts % count == 0]
-
-
-def _sentence(error: ValidationError) -> InvalidInput:
-    """The first of pydantic's findings as one sentence with field, value and remedy."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "config"
-    name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(RunConfig.model_fields))
-        return InvalidInput(field, first["input"], "a field that does not exist", f"use one of {known}")
-    if first["type"] == "missing":
-        return InvalidInput(
-            field, "", "which is missing", f"give it a value: {RunConfig.model_fields[name].description}"
-        )
-    problem = "which is refused because the " + first["msg"][0].lower() + first["msg"][1:]
-    described = RunConfig.model_fields.get(name)
-    hint = (described.description or "") if described else "correct it"
-    return InvalidInput(field, first["input"], problem, f"correct it ({hint.rstrip('.')})")
 
 
 def _join(values: Any, last: str = "and") -> str:

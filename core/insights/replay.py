@@ -4,6 +4,7 @@ Only what was sampled is known, so this says what a step's rewards and advantage
 policy would have learned from them.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,20 @@ from core.errors import InvalidInput
 from core.models.tokens import SPECIAL
 from core.records.rollout import Completion, Group
 from core.tasks.advantages import advantages, is_flat, weighted
-from core.tasks.registry import RECIPES, get_recipe
-from core.tasks.task import RewardFunction
+from core.tasks.registry import RECIPES
+from core.tasks.task import LibraryCode, Reward, RewardFunction, Task
+
+
+def _use(reward: Reward) -> str:
+    """What the library calls a reward."""
+    assert isinstance(reward.code, LibraryCode)
+    return str(json.loads(reward.code.document)["use"])
+
 
 # Every reward function that a recipe has, by name, to try in the place of another.
-FUNCTIONS: Mapping[str, RewardFunction] = dict(
-    sorted({reward.function.__name__: reward.function for recipe in RECIPES for reward in recipe.rewards}.items())
-)
+FUNCTIONS: Mapping[str, RewardFunction] = {
+    _use(reward): reward.function for recipe in RECIPES for reward in recipe.rewards
+}
 MOST_WEIGHT = 1000.0
 SHOWN = 20
 
@@ -55,9 +63,11 @@ class Replayed:
     turns: tuple[Turn, ...]
 
 
-def make_reweighting(config: RunConfig, weights: Mapping[str, float], functions: Mapping[str, str]) -> Reweighting:
+def make_reweighting(
+    task: Task, config: RunConfig, weights: Mapping[str, float], functions: Mapping[str, str]
+) -> Reweighting:
     """The run's own weights with these changes. Raises InvalidInput for what does not exist or cannot be."""
-    own = get_recipe(config.recipe).weights({**config.reward_weights, **weights})
+    own = task.weights({**config.reward_weights, **weights})
     for name, weight in own.items():
         if not -MOST_WEIGHT <= weight <= MOST_WEIGHT:
             raise InvalidInput(f"weight of {name}", weight, "which is no weight", f"choose up to {MOST_WEIGHT:.0f}")

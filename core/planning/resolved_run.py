@@ -73,5 +73,5 @@ def resolve(settings: Settings, config: RunConfig) -> ResolvedRun:
 
     Raises NotFound for a recipe or GPU that is not known, InvalidInput for a model that nothing can be meant by.
     """
-    catalogue, task = load_catalogue(), get_recipe(config.recipe)
+    catalogue, task = load_catalogue(), get_recipe(config.recipe, settings.tasks)
     return ResolvedRun(config, catalogue.gpu(config.gpu), locate(config.model, catalogue, settings.models), task)

@@ -1,39 +1,56 @@
-"""What can be trained on. One recipe per file; `RECIPES` lists them and `compose` makes a run's config from one."""
+"""What can be trained on: the recipes that ship, tasks saved in the state folder, and a run's config made of either."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from core.catalogue import load_catalogue
 from core.config import RunConfig, make_config
 from core.config.run_config import ALIASES
 from core.errors import NotFound
-from core.tasks.builtin.addition import ADDITION
-from core.tasks.builtin.countdown import COUNTDOWN
-from core.tasks.builtin.gsm8k import GSM8K
-from core.tasks.builtin.json_extraction import JSON_EXTRACTION
+from core.tasks.builtin.generators import GENERATORS
+from core.tasks.own.build import generated_task
+from core.tasks.own.saved import find_saved, load_saved
+from core.tasks.own.spec import read_spec
 from core.tasks.task import Task
 
-RECIPES: tuple[Task, ...] = (ADDITION, COUNTDOWN, JSON_EXTRACTION, GSM8K)
+BUILTIN = Path(__file__).parent / "builtin"
+INDEXES = ".indexes"  # below the folder of saved tasks: what was learned of their data's files
+
+RECIPES: tuple[Task, ...] = tuple(
+    generated_task(read_spec(BUILTIN / f"{name}.toml"), BUILTIN, GENERATORS)
+    for name in ("addition", "countdown", "json-extraction", "gsm8k")
+)
 
 
-def get_recipe(name: str) -> Task:
-    """The recipe of this name, or NotFound with the names there are."""
+def get_recipe(name: str, tasks: Path | None = None) -> Task:
+    """The recipe or saved task of this name; of a task's versions NAME@HASH is that one, NAME the newest.
+
+    tasks  the folder of saved tasks; None: recipes alone
+    Raises NotFound with the names there are, InvalidInput for a task whose data has gone.
+    """
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe
+    if tasks is not None and (tasks.is_dir() or "@" in name):
+        try:
+            return load_saved(find_saved(name, tasks), tasks / INDEXES, GENERATORS)
+        except NotFound:
+            if "@" in name:
+                raise
     names = ", ".join(recipe.name for recipe in RECIPES)
     raise NotFound("recipe", name, "which does not exist", f"choose one of {names}")
 
 
-def compose(recipe: str, model: str, gpu: str, overrides: Mapping[str, Any]) -> RunConfig:
+def compose(recipe: str, model: str, gpu: str, overrides: Mapping[str, Any], tasks: Path | None = None) -> RunConfig:
     """A run's config: the recipe's starting values for this size of model and this GPU, then `overrides`.
 
     Raises InvalidInput for an unknown recipe or GPU and for a value that cannot work.
     """
-    chosen = get_recipe(recipe)
+    chosen = get_recipe(recipe, tasks)
     catalogue = load_catalogue()
     profile = catalogue.gpu(gpu)
     known = catalogue.model(model)
     start = chosen.starting_values(known, on_cpu=profile.kind == "cpu")
     own_names = {ALIASES.get(key, key): value for key, value in overrides.items()}
-    return make_config({**start, **own_names, "recipe": recipe, "model": model, "gpu": profile.id})
+    return make_config({**start, **own_names, "recipe": chosen.name, "model": model, "gpu": profile.id})

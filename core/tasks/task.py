@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypedDict
 
 from core.catalogue import BaseModel
@@ -22,13 +23,39 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True)
+class LibraryCode:
+    """A reward of the library, as the JSON document that `rewards.library.scored_by` makes a function of."""
+
+    document: str
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A function of somebody's Python file, which runs in a sandbox and nowhere else.
+
+    sha256       of the text that its owner has agreed to
+    whole_batch  it compares completions with each other, so it is asked about all of a step at once
+    """
+
+    path: Path
+    sha256: str
+    function: str
+    whole_batch: bool = False
+
+
+@dataclass(frozen=True)
 class Reward:
-    """A reward function with its weight in the reward and one line about what it measures."""
+    """A reward function with its weight in the reward and one line about what it measures.
+
+    function  scores in this process
+    code      what training scores with in a process of its own instead; None: there is only the function
+    """
 
     name: str
     weight: float
     about: str
     function: RewardFunction
+    code: LibraryCode | OwnCode | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +71,8 @@ class Task:
     """A task: where prompts come from, how completions are scored, and settings that are known to start well.
 
     generate  (source, seed) -> endless examples; the same source and seed give the same examples
-    gold      fields -> a completion that scores 1.0 with every reward function
+    gold      fields -> a completion that scores 1.0 with every reward function; "" where the task has none
+    held_out  examples for evaluation that `generate` never gives; None: they come from `generate` with another seed
     values    config fields for every model; `by_size` adds those for "small", "medium" and "large" models,
               `for_builtin` those that are exact for the built-in model
     """
@@ -59,10 +87,15 @@ class Task:
     by_size: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     for_builtin: Mapping[str, Any] = field(default_factory=dict)
     needs_dataset: bool = False
+    held_out: Callable[[], Iterator[Example]] | None = None
 
     def examples(self, count: int, seed: int, source: str = "") -> list[Example]:
         """The first `count` examples for this seed."""
         return list(itertools.islice(self.generate(source, seed), count))
+
+    def evaluation_examples(self, source: str, seed: int) -> Iterator[Example]:
+        """Examples to evaluate on; `seed` must be one that no training has."""
+        return self.held_out() if self.held_out else self.generate(source, seed)
 
     def example_prompt(self) -> str:
         """The text of one prompt, to show what the model is asked. Empty when it needs data that is elsewhere."""

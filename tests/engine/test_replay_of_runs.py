@@ -10,6 +10,7 @@ from core.store import open_database
 from core.store.rollouts.evaluation import list_questions
 from core.store.rollouts.load import list_groups
 from core.store.runs import queries
+from core.tasks.registry import get_recipe
 
 pytestmark = [pytest.mark.long, pytest.mark.engine, pytest.mark.timeout(1800)]
 OTHER = {"correctness": 0.3, "format": 1.5}
@@ -29,7 +30,7 @@ def test_replayed_weights_are_what_training_with_them_gave(demo: Demo) -> None:
             for run_id in (demo.document["run"], json.loads(result.stdout)["run"])
         )
     database.close()
-    turns = replay_step(1, groups, make_reweighting(config, OTHER, {}), config).turns
+    turns = replay_step(1, groups, make_reweighting(get_recipe(config.recipe), config, OTHER, {}), config).turns
     # The same answer may be right in one group and wrong in another.
     replayed = {(turn.completion.group, turn.completion.token_ids): turn for turn in turns}
     trained = [one for group in expected for one in group.completions]

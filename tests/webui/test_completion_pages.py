@@ -182,7 +182,7 @@ def test_tokens_are_coloured_by_what_is_known_of_them(page: Any, runs: dict[str,
 def test_other_weights_show_what_would_have_been(page: Any, runs: dict[str, str]) -> None:
     page.goto(f"/replay?run={runs['learned']}")
     page.get_by_label("Weight of correctness").fill("0.5")
-    page.get_by_label("Function of format").select_option("has_one_answer")
+    page.get_by_label("Function of format").select_option("tags")
     page.get_by_role("button", name="Replay").click()
     expect(page.locator("#figures")).to_contain_text("Mean reward")
     expect(page).to_have_url(re.compile("weight%3Acorrectness=0.5"))

@@ -1,5 +1,7 @@
 """A run's settings: what differs from the recipe's own first, then everything with its explanation."""
 
+from pathlib import Path
+
 from core.config import RunConfig
 from core.errors import GrouperError
 from core.tasks.registry import compose
@@ -7,18 +9,18 @@ from core.units import plural
 from webui.present import esc
 
 
-def config_panel(config: RunConfig) -> str:
+def config_panel(config: RunConfig, tasks: Path | None = None) -> str:
     """Two folds: the changed settings beside the recipe's values, open, and all settings."""
-    own = recipe_values(config)
+    own = recipe_values(config, tasks)
     values = config.model_dump(mode="json")
     changed = {name: value for name, value in values.items() if own and own[name] != value}
     return f"{_changed(changed, own)}{_everything(values, changed)}"
 
 
-def recipe_values(config: RunConfig) -> dict[str, object]:
+def recipe_values(config: RunConfig, tasks: Path | None) -> dict[str, object]:
     """What the recipe starts with for this model and GPU; empty when the recipe or the GPU is no longer known."""
     try:
-        return compose(config.recipe, config.model, config.gpu, {}).model_dump(mode="json")
+        return compose(config.recipe, config.model, config.gpu, {}, tasks).model_dump(mode="json")
     except GrouperError:
         return {}
 

@@ -1,6 +1,7 @@
 """The run of a form in other shapes: as a command line and as JSON, both to copy; and errors at their fields."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from core import documents
 from core.config import RunConfig
@@ -8,8 +9,8 @@ from core.errors import InvalidInput
 from webui.present import copyable, esc, worded
 
 
-def copy_as(config: RunConfig) -> str:
-    command = copyable("As a command line", documents.command_line(config), key="command")
+def copy_as(config: RunConfig, tasks: Path) -> str:
+    command = copyable("As a command line", documents.command_line(config, tasks), key="command")
     return command + copyable("As JSON", documents.config_json(config), key="json")
 
 

@@ -1,6 +1,7 @@
 """What the launch page says beside its controls: the recipe, what was recommended and why, how a plan is made."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.planning.recommended import BestSettings
 from core.tasks.registry import get_recipe
@@ -8,9 +9,9 @@ from webui import forms
 from webui.present import capitalised, esc, folded, own, panel, sentence
 
 
-def recipe_view(name: str) -> str:
+def recipe_view(name: str, tasks: Path) -> str:
     """What a recipe trains, one of its prompts, and how its answers are scored."""
-    recipe = get_recipe(name)
+    recipe = get_recipe(name, tasks)
     prompt = recipe.example_prompt()
     example = f'<h4>Example prompt</h4><div class="prompt">{folded(prompt)}</div>' if prompt else ""
     rewards = "".join(

@@ -147,7 +147,7 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
             info=words(forms.form_field("recipe").hint),
             elem_id="field-recipe",
         )
-        about = live(recipe_view(RECIPES[0].name), elem_id="recipe-about")
+        about = live(recipe_view(RECIPES[0].name, services.settings.tasks), elem_id="recipe-about")
     with gr.Column(elem_classes="card"), gr.Row(elem_classes="knobs"):
         for field in forms.MAIN:
             form[field] = forms.control(field)
@@ -167,8 +167,9 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
 
     @or_else(lambda error: refused(error, "These choices do not go together", len(fields)))
     def begin(starting: dict[str, Any], *given: Any) -> list[Any]:
-        fresh, filled = starting_values(forms.named(given), starting)
-        return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+        fresh, filled = starting_values(forms.named(given), starting, services.settings.tasks)
+        about = recipe_view(filled["recipe"], services.settings.tasks)
+        return [fresh, about, *plan_view(services, filled), *filled.values()]
 
     def redraw(*given: Any) -> list[Any]:
         return plan_view(services, forms.named(given))
@@ -209,7 +210,7 @@ def _register_best(services: Services, form: Form, button: gr.Button, outputs: l
         lambda error: [error_panel(error, "No settings to recommend"), *(gr.skip() for _ in range(4 + len(fields)))]
     )
     def fill(*given: Any) -> list[Any]:
-        config = config_of(forms.named(given))
+        config = config_of(forms.named(given), services.settings.tasks)
         best = best_settings(services.settings, resolve(services.settings, config))
         filled = forms.shown(config.model_copy(update={"max_lora_rank": None, **best.overrides}))
         return [reasons_view(best), *plan_view(services, filled), *filled.values()]
@@ -231,7 +232,7 @@ def _register_launch(
             run = submission.submit(
                 services.database,
                 services.settings,
-                config_of(chosen),
+                config_of(chosen, services.settings.tasks),
                 name=name,
                 request=request or None,
                 insist=bool(insist),

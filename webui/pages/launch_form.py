@@ -1,6 +1,7 @@
 """What the launch page's handlers share: the form's values as a config and back, the plan, and what can be chosen."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,17 +26,19 @@ from webui.present import capitalised
 from webui.services import Services
 
 
-def starting_values(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def starting_values(
+    values: Mapping[str, Any], earlier: Mapping[str, Any], tasks: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the recipe starts with for this model and GPU, and the same with the reader's changes kept."""
     model, gpu, recipe = (str(values[name]).strip() for name in forms.IDENTITY)
-    fresh = forms.shown(compose(recipe, model, gpu, {}))
+    fresh = forms.shown(compose(recipe, model, gpu, {}, tasks))
     return fresh, {**fresh, **(forms.edits(values, earlier) if earlier else {})}
 
 
-def config_of(values: Mapping[str, Any]) -> RunConfig:
+def config_of(values: Mapping[str, Any], tasks: Path) -> RunConfig:
     overrides = forms.parse(values)
     model, gpu, recipe = (overrides.pop(name) for name in forms.IDENTITY)
-    return compose(recipe, model, gpu, overrides)
+    return compose(recipe, model, gpu, overrides, tasks)
 
 
 def _no_plan(error: Exception) -> list[Any]:
@@ -46,7 +49,7 @@ def _no_plan(error: Exception) -> list[Any]:
 @or_else(_no_plan)
 def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     """[plan, insist, errors, command]: the box for launching all the same is there when the plan does not fit."""
-    config = config_of(values)
+    config = config_of(values, services.settings.tasks)
     run = resolve(services.settings, config)
     planned = preview(services.settings, run)
     advice = () if planned.fits else remedies(run)
@@ -54,14 +57,15 @@ def plan_view(services: Services, values: Mapping[str, Any]) -> list[Any]:
     doubt = calibration.doubt(services.settings, config)
     bars = budget_bar(planned, _device_name(services, config.gpu), sentences, doubt)
     insist = gr.Checkbox(visible=True) if not planned.fits else gr.Checkbox(value=False, visible=False)
-    return [bars, gr.skip() if services.read_only else insist, field_errors(), copy_as(config)]
+    return [bars, gr.skip() if services.read_only else insist, field_errors(), copy_as(config, services.settings.tasks)]
 
 
 def filled_in(services: Services, config: RunConfig) -> list[Any]:
     """Every output of the page for a config that is to stand in its form."""
     filled = forms.shown(config)
-    fresh, _ = starting_values(filled, {})
-    return [fresh, recipe_view(filled["recipe"]), *plan_view(services, filled), *filled.values()]
+    fresh, _ = starting_values(filled, {}, services.settings.tasks)
+    about = recipe_view(filled["recipe"], services.settings.tasks)
+    return [fresh, about, *plan_view(services, filled), *filled.values()]
 
 
 def refused(error: Exception, doing: str, fields: int) -> list[Any]:

@@ -77,7 +77,7 @@ def register_presets(
 
     @or_else(lambda error: [gr.skip(), gr.skip(), error_panel(error, "The preset was not kept")])
     def save_preset(name: str, *given: Any) -> list[Any]:
-        config = config_of(forms.named(given))
+        config = config_of(forms.named(given), services.settings.tasks)
         with database.writing() as connection:
             preset = notes.save_preset(connection, name, config)
             known = notes.preset_names(connection)

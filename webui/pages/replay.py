@@ -11,6 +11,7 @@ from core.records.run import Run
 from core.store.rollouts.load import list_groups
 from core.store.runs import queries
 from core.tasks.registry import get_recipe
+from core.tasks.task import Task
 from core.units import plural, thin
 from webui.components.completions import one_line, permalink
 from webui.components.line_chart import line_chart
@@ -47,9 +48,10 @@ def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str,
             return nothing_yet(services), "", "", "", ""
         run = queries.get_run(connection, asked["run"]) if asked.get("run") else known[0]
         title = completions_title("Completions", run, known, "replay")
-        form = _form(run, asked)
+        task = get_recipe(run.config.recipe, services.settings.tasks)
+        form = _form(task, run, asked)
         try:
-            reweighting = make_reweighting(run.config, _weights(asked), _named(asked, "function:"))
+            reweighting = make_reweighting(task, run.config, _weights(asked), _named(asked, "function:"))
         except InvalidInput as error:
             return title, form, "", panel("error", "This cannot be replayed", str(error)), ""
         numbers = [*range(1, run.step + 1, -(-run.step // MOST_STEPS) or 1)]
@@ -69,8 +71,7 @@ def render(services: Services, asked: Mapping[str, str]) -> tuple[str, str, str,
     )
 
 
-def _form(run: Run, asked: Mapping[str, str]) -> str:
-    recipe = get_recipe(run.config.recipe)
+def _form(recipe: Task, run: Run, asked: Mapping[str, str]) -> str:
     usual = recipe.weights(run.config.reward_weights)
     rows = ""
     for each in recipe.rewards:

@@ -165,7 +165,7 @@ def _panels(services: Services, view: View, history: History, now: float) -> tup
         "notes": notes_panel(run, may_change=not services.read_only),
         "log": log_panel(submission.log_tail(services.settings, run.id)),
         "events": events_panel(events),
-        "config": "" if run.unreadable else config_panel(run.config),
+        "config": "" if run.unreadable else config_panel(run.config, services.settings.tasks),
     }
 
 

@@ -1,1 +1,1 @@
-"""The tasks that ship, called recipes where users meet them: one file each, with a gold answer that scores 1.0."""
+"""The tasks that ship, called recipes where users meet them: a task file each, and the functions that make examples."""

@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.tasks.rewards.countdown import equation_reaches_target, equation_uses_numbers
-from core.tasks.task import Example, Message, Reward, Task
+from core.tasks.generator import Generator
+from core.tasks.task import Example, Message
 
 EXAMPLE = "Example: with 2, 3 and 10, to make 16: <answer>2 * 3 + 10</answer>"
 
@@ -35,22 +35,4 @@ def gold(fields: Mapping[str, Any]) -> str:
     return f"<answer>{fields['solution']}</answer>"
 
 
-COUNTDOWN = Task(
-    name="countdown",
-    title="Countdown numbers game",
-    description="Combine three numbers with + - * / to reach a target. Needs search, so it rewards longer reasoning.",
-    rewards=(
-        Reward(
-            "correctness", 0.8, "1 when the equation is valid and has the target as its value.", equation_reaches_target
-        ),
-        Reward("format", 0.2, "1 when the tagged equation uses every number exactly once.", equation_uses_numbers),
-    ),
-    generate=generate,
-    gold=gold,
-    values={"prompt_tokens": 160, "steps": 200},
-    by_size={
-        "small": {"completion_tokens": 48, "learning_rate": 2e-4},
-        "medium": {"completion_tokens": 256, "learning_rate": 5e-5},
-        "large": {"completion_tokens": 1024, "learning_rate": 2e-5},
-    },
-)
+COUNTDOWN = Generator(generate, gold)

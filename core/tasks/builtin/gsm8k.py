@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidInput
-from core.tasks.rewards.answers import answer_is, has_one_answer
-from core.tasks.task import Example, Message, Reward, Task
+from core.tasks.generator import Generator
+from core.tasks.task import Example, Message
 
 HUB_ID = "openai/gsm8k"
 FORMATS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
@@ -73,21 +73,4 @@ def _files(source: Path) -> list[Path]:
     return [file for file in usable if file.suffix == usable[0].suffix]
 
 
-GSM8K = Task(
-    name="gsm8k",
-    title="Grade-school maths (GSM8K)",
-    description="Word problems with a numeric answer. Reads the dataset from the Hub or from a local copy.",
-    rewards=(
-        Reward("correctness", 0.9, "1 when the tagged number is the reference answer.", answer_is),
-        Reward("format", 0.1, "1 when there is exactly one pair of answer tags, at the end.", has_one_answer),
-    ),
-    generate=generate,
-    gold=gold,
-    values={"prompt_tokens": 384, "completion_tokens": 512, "steps": 250, "prompts_per_step": 8},
-    by_size={
-        "small": {"learning_rate": 1e-4, "completion_tokens": 256},
-        "medium": {"learning_rate": 2e-5},
-        "large": {"learning_rate": 1e-5},
-    },
-    needs_dataset=True,
-)
+GSM8K = Generator(generate, gold, needs_dataset=True)

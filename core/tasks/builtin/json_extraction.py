@@ -5,8 +5,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.tasks.rewards.json_fields import fields_match, is_one_json_object
-from core.tasks.task import Example, Message, Reward, Task
+from core.tasks.generator import Generator
+from core.tasks.task import Example, Message
 
 NAMES = (
     "Ana",
@@ -50,20 +50,4 @@ def gold(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields["answer"])
 
 
-JSON_EXTRACTION = Task(
-    name="json-extraction",
-    title="Facts to JSON",
-    description="Read a name, an age and a city out of a sentence and answer with one JSON object.",
-    rewards=(
-        Reward("correctness", 0.7, "The share of the three fields with the right value.", fields_match),
-        Reward("format", 0.3, "1 when the answer is one JSON object with the wanted keys.", is_one_json_object),
-    ),
-    generate=generate,
-    gold=gold,
-    values={"prompt_tokens": 160, "completion_tokens": 48, "steps": 60},
-    by_size={
-        "small": {"learning_rate": 2e-4},
-        "medium": {"learning_rate": 1e-4},
-        "large": {"learning_rate": 5e-5},
-    },
-)
+JSON_EXTRACTION = Generator(generate, gold)

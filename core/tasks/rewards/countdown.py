@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from core.tasks.rewards.answers import tagged_answer
+from core.tasks.rewards.reward import LibraryReward, between_tags
 
 OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -17,29 +17,49 @@ OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]]
 LONGEST = 200
 
 
-def equation_uses_numbers(completion: str, fields: Mapping[str, Any]) -> float:
-    """1.0 when the tagged equation parses and uses each of `fields["numbers"]` exactly once, else 0.0."""
-    tree = _equation(completion)
-    if tree is None:
-        return 0.0
-    used = sorted(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int)
-    return float(used == sorted(fields["numbers"]))
+class Equation(LibraryReward):
+    """What both rewards of the game read: a tagged equation, and the row's numbers and target."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("numbers", "target")
+
+    @property
+    def looks_for(self) -> tuple[str, ...]:
+        return ("<answer>",)
 
 
-def equation_reaches_target(completion: str, fields: Mapping[str, Any]) -> float:
-    """1.0 when the equation also has the value `fields["target"]`, exactly and not in floating point, else 0.0."""
-    tree = _equation(completion)
-    if tree is None or not equation_uses_numbers(completion, fields):
-        return 0.0
-    try:
-        return float(_value(tree) == fields["target"])
-    except ZeroDivisionError:
-        return 0.0
+class CountdownNumbers(Equation):
+    """1 for an equation of exactly the numbers given."""
+
+    about = "1 when the tagged equation uses every number exactly once."
+
+    def score(self, text: str, fields: Mapping[str, Any]) -> float:
+        tree = _equation(text)
+        if tree is None:
+            return 0.0
+        used = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int]
+        return float(sorted(used) == sorted(fields["numbers"]))
+
+
+class CountdownTarget(CountdownNumbers):
+    """1 for an equation of these numbers with the target as its value, exactly and not in floating point."""
+
+    about = "1 when the equation is valid and has the target as its value."
+
+    def score(self, text: str, fields: Mapping[str, Any]) -> float:
+        tree = _equation(text)
+        if tree is None or not super().score(text, fields):
+            return 0.0
+        try:
+            return float(_value(tree) == fields["target"])
+        except ZeroDivisionError:
+            return 0.0
 
 
 def _equation(completion: str) -> ast.expr | None:
     """The tagged text as a tree of whole numbers and the four operators; None for anything else."""
-    text = tagged_answer(completion)
+    text = between_tags(completion, "answer")
     if text is None or len(text) > LONGEST:
         return None
     try:

@@ -10,7 +10,9 @@ from core.errors import InvalidInput
 from core.insights.replay import largest_changes, make_reweighting, replay_step, scored_text
 from core.records.rollout import Completion, Group, RewardScore
 from core.tasks.advantages import advantages, is_flat, weighted
+from core.tasks.registry import get_recipe
 
+ADDITION = get_recipe("addition")
 CONFIG = make_config({"model": "smollm2-135m", "recipe": "addition"})
 
 
@@ -31,7 +33,7 @@ GROUPS = [a_group(index, random.Random(index)) for index in range(6)]
 
 
 def test_with_the_same_weights_nothing_changes() -> None:
-    step = replay_step(1, GROUPS, make_reweighting(CONFIG, {}, {}), CONFIG)
+    step = replay_step(1, GROUPS, make_reweighting(ADDITION, CONFIG, {}, {}), CONFIG)
     assert step.reward == step.reward_then
     assert step.flat == step.flat_then
     assert largest_changes([step]) == []
@@ -39,7 +41,7 @@ def test_with_the_same_weights_nothing_changes() -> None:
 
 
 def test_other_weights_give_what_training_with_them_would_have_given() -> None:
-    plan = make_reweighting(CONFIG, {"correctness": 0.0, "format": 1.0}, {})
+    plan = make_reweighting(ADDITION, CONFIG, {"correctness": 0.0, "format": 1.0}, {})
     step = replay_step(1, GROUPS, plan, CONFIG)
     rewards = [[1.0 if "<answer>" in one.text else 0.0 for one in group.completions] for group in GROUPS]
     assert [turn.reward for turn in step.turns] == [value for group in rewards for value in group]
@@ -50,21 +52,21 @@ def test_other_weights_give_what_training_with_them_would_have_given() -> None:
 
 def test_a_function_scores_what_it_was_given_in_training() -> None:
     own = replay_step(
-        1, GROUPS, make_reweighting(CONFIG, {}, {"correctness": "answer_is", "format": "has_one_answer"}), CONFIG
+        1, GROUPS, make_reweighting(ADDITION, CONFIG, {}, {"correctness": "number", "format": "tags"}), CONFIG
     )
     assert largest_changes([own]) == []
-    other = replay_step(1, GROUPS, make_reweighting(CONFIG, {}, {"correctness": "equation_reaches_target"}), CONFIG)
+    other = replay_step(1, GROUPS, make_reweighting(ADDITION, CONFIG, {}, {"correctness": "countdown-target"}), CONFIG)
     assert any("KeyError" in turn.error for turn in other.turns)  # the recipe's fields have no numbers
     assert scored_text("<answer>4</answer><|im_end|>") == "<answer>4</answer>"
 
 
 @pytest.mark.parametrize(
     ("weights", "functions"),
-    [({"beauty": 1.0}, {}), ({"format": 1e9}, {}), ({}, {"beauty": "answer_is"}), ({}, {"format": "os.system"})],
+    [({"beauty": 1.0}, {}), ({"format": 1e9}, {}), ({}, {"beauty": "number"}), ({}, {"format": "os.system"})],
 )
 def test_what_cannot_be_replayed_is_refused(weights: dict[str, float], functions: dict[str, str]) -> None:
     with pytest.raises(InvalidInput):
-        make_reweighting(CONFIG, weights, functions)
+        make_reweighting(ADDITION, CONFIG, weights, functions)
 
 
 def test_unscored_completions_count_for_nothing() -> None:

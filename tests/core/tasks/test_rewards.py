@@ -3,11 +3,15 @@
 import pytest
 
 from core.tasks.registry import RECIPES
-from core.tasks.rewards.answers import answer_is, has_one_answer
-from core.tasks.rewards.countdown import equation_reaches_target, equation_uses_numbers
-from core.tasks.rewards.json_fields import fields_match, is_one_json_object
+from core.tasks.rewards.library import library_reward
 from core.tasks.task import Task
 
+answer_is = library_reward("number", {"inside": "answer"}).score
+has_one_answer = library_reward("tags", {}).score
+equation_reaches_target = library_reward("countdown-target", {}).score
+equation_uses_numbers = library_reward("countdown-numbers", {}).score
+fields_match = library_reward("json-fields", {}).score
+is_one_json_object = library_reward("json-object", {}).score
 OFFLINE = [recipe for recipe in RECIPES if not recipe.needs_dataset]
 HOSTILE = [
     "",

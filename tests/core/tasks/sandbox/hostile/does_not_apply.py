@@ -1,0 +1,5 @@
+"""Says that it does not apply."""
+
+
+def reward(completions, **kwargs):
+    return [None] * len(completions)

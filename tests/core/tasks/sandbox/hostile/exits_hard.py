@@ -1,0 +1,7 @@
+"""Ends its process."""
+
+import os
+
+
+def reward(completions, **kwargs):
+    os._exit(3)

@@ -1,0 +1,6 @@
+"""Never comes back."""
+
+
+def reward(completions, **kwargs):
+    while True:
+        pass

@@ -1,0 +1,5 @@
+"""Raises."""
+
+
+def reward(completions, **kwargs):
+    raise ValueError("no such answer")

@@ -1,0 +1,5 @@
+"""Raises what is no ordinary error."""
+
+
+def reward(completions, **kwargs):
+    raise KeyboardInterrupt
