@@ -9,6 +9,8 @@ from core.jobs.queue import devices, usable
 from core.models.locate import context_length, fetch_hub_file
 from core.planning.resolved_run import ResolvedRun
 from core.settings import Settings
+from core.tasks.own.approvals import check_approved, may_run_unprotected, own_codes
+from core.tasks.sandbox.probe import best_level
 from core.units import GIB, gib
 
 # Room for a converted built-in model, logs and the database beside the checkpoints.
@@ -19,6 +21,7 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
     """Raises InvalidInput for the first thing that would make this run fail here."""
     config = run.config
     run.task.weights(config.reward_weights)
+    _check_own_code(settings, run)
     if run.model.kind == "hub":
         fetch_hub_file(run.model.hub_id, "config.json")  # says now what the worker would find out minutes later
     _check_lengths(config, run.model_config)
@@ -30,6 +33,13 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
         remedy = f"choose auto or one of {', '.join(present)}"
         raise InvalidInput("device", config.device, "which this machine does not have", remedy)
     _check_disk(settings, config, run.model_config)
+
+
+def _check_own_code(settings: Settings, run: ResolvedRun) -> None:
+    """A user's file runs only as its owner has read it, and protected unless they agreed to less."""
+    if own_codes(run.task.rewards):
+        check_approved(run.task.rewards, settings.tasks)
+        best_level(may_run_unprotected(run.task.rewards, settings.tasks))
 
 
 def _check_lengths(config: RunConfig, model_config: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from core.errors import NotFound
 from core.tasks.builtin.generators import GENERATORS
 from core.tasks.own.build import generated_task
 from core.tasks.own.saved import find_saved, load_saved
-from core.tasks.own.spec import read_spec
+from core.tasks.own.spec import FILE, read_spec
 from core.tasks.task import Task
 
 BUILTIN = Path(__file__).parent / "builtin"
@@ -40,6 +40,15 @@ def get_recipe(name: str, tasks: Path | None = None) -> Task:
                 raise
     names = ", ".join(recipe.name for recipe in RECIPES)
     raise NotFound("recipe", name, "which does not exist", f"choose one of {names}")
+
+
+def task_files(name: str, tasks: Path) -> tuple[Path, ...]:
+    """The task file of a recipe or saved version, and the Python file beside it. Raises NotFound."""
+    if any(recipe.name == name for recipe in RECIPES):
+        return (BUILTIN / f"{name}.toml",)
+    saved = find_saved(name, tasks)
+    code = saved.spec.file
+    return (saved.folder / FILE, *([saved.folder / code] if code else []))
 
 
 def compose(recipe: str, model: str, gpu: str, overrides: Mapping[str, Any], tasks: Path | None = None) -> RunConfig:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from core.catalogue import BaseModel
 from core.errors import InvalidInput
@@ -35,12 +35,14 @@ class OwnCode:
 
     sha256       of the text that its owner has agreed to
     whole_batch  it compares completions with each other, so it is asked about all of a step at once
+    form         how functions in TRL's form get completions: as lists of messages ("chat") or as strings ("text")
     """
 
     path: Path
     sha256: str
     function: str
     whole_batch: bool = False
+    form: Literal["chat", "text"] = "chat"
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,23 @@
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from core.errors import StopRequested
 from core.installation import FINGERPRINTED
 from core.models.locate import ModelSource, weight_bytes
 from core.records.run import LoadPhase, Run, SyncChoice
 from core.records.status import RunStatus
+from core.settings import Settings
 from core.store import Database
 from core.store.rollouts.record import record_load_phase
 from core.store.runs import lifecycle, queries
+from core.tasks.own.approvals import check_approved, may_run_unprotected
+from core.tasks.registry import task_files
+from core.tasks.scoring import Scoring
 from core.tasks.task import Example, Task
 from core.worker.checkpoints.files import TrainingState
 from core.worker.checkpoints.retention import ResumePoint
@@ -25,6 +31,21 @@ from core.worker.loading.load import Loaded
 from core.worker.loading.progress import Progress
 
 log = logging.getLogger(__name__)
+
+
+def open_scoring(task: Task, settings: Settings) -> Scoring:
+    """What asks the task's rewards. Raises InvalidInput for a file that nobody agreed to, or not without protection."""
+    check_approved(task.rewards, settings.tasks)
+    return Scoring(task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks))
+
+
+def keep_task(name: str, settings: Settings, folder: Path) -> None:
+    """Copies the task file and the Python file beside it into the run's folder: what exactly it ran with."""
+    kept = folder / "task"
+    if not kept.exists():
+        kept.mkdir()
+        for path in task_files(name, settings.tasks):
+            shutil.copyfile(path, kept / path.name)
 
 
 def recorded_progress(database: Database, run: Run, model: ModelSource, heartbeat: Heartbeat) -> Progress:
@@ -72,6 +93,7 @@ def open_record(
     found: ResumePoint,
     kept: TrainingState | None,
     prints: dict[str, str],
+    scoring: Scoring,
 ) -> None:
     """What loading found out, where the run goes on, and that it now trains."""
     notices = [*loaded.lacking, *loaded.engine.notices, *found.damaged]
@@ -96,6 +118,8 @@ def open_record(
             lifecycle.add_event(connection, run.id, "note", computing, "worker")
         for notice in notices:
             lifecycle.add_event(connection, run.id, "warning", notice, "worker")
+        if scoring.level is not None:
+            lifecycle.add_facts(connection, run.id, sandbox=scoring.level.name)
         if run.attempt > 1:
             where = f"the checkpoint of step {found.step}" if found.step else "the start: there is no whole checkpoint"
             lifecycle.add_event(connection, run.id, "resumed", f"Attempt {run.attempt} goes on from {where}.", "worker")

@@ -21,6 +21,7 @@ from core.worker.checkpoints.files import TrainingState, save_adapter
 from core.worker.checkpoints.retention import Checkpoints
 from core.worker.checks.adapter_live import MismatchMonitor
 from core.worker.checks.base_unchanged import BaseWatch
+from core.worker.checks.scores_missing import ScoresWatch
 from core.worker.heartbeat import Heartbeat
 from core.worker.loading.load import Loaded
 from core.worker.retry import RetryingWriter
@@ -46,7 +47,7 @@ class RunRecorder:
     ) -> None:
         self._run_id, self._config = run_id, run.config
         self._loaded, self._folder, self._heartbeat = loaded, folder, heartbeat
-        self._watch, self._base = MismatchMonitor(), base
+        self._watch, self._scores, self._base = MismatchMonitor(), ScoresWatch(), base
         self._store = RetryingWriter(database, run_id, heartbeat)
         self._step = 0
         self._reward: float | None = None
@@ -64,6 +65,7 @@ class RunRecorder:
         self._store.write(lambda connection: self._record(connection, step))
         refuse_nonsense(step)
         self._watch.check(step.metrics.get("mismatch/mean"))
+        self._scores.check(step)
         self._step, self._reward = step.number, step.metrics.get("reward")
         self._say(step)
         if step.number % self._config.save_steps == 0 and step.number < self._config.steps:

@@ -12,7 +12,7 @@ from core.worker.checks.base_unchanged import BaseWatch
 from core.worker.checks.packing_exact import try_packing
 from core.worker.heartbeat import Heartbeat
 from core.worker.loading.load import load_policy
-from core.worker.opening import fingerprints, open_record, recorded_progress
+from core.worker.opening import fingerprints, keep_task, open_record, open_scoring, recorded_progress
 from core.worker.recorder import RunRecorder
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
 from core.worker.training import prepare_training
@@ -25,7 +25,8 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
     config, folder = run.config, settings.run_folder(run.id)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = resolve(settings, config)
-    task = resolved.task
+    task, scoring = resolved.task, open_scoring(resolved.task, settings)
+    keep_task(config.recipe, settings, folder)
     progress = recorded_progress(database, run, resolved.model, heartbeat)
     loaded = load_policy(resolved, progress)
     with progress.phase("hash base weights"):
@@ -51,6 +52,7 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
         examples,
         folder,
         recorder.on_step,
+        scoring=scoring,
         keep_answers=recorder.on_answers,
         announce=heartbeat.enter,
         packed=exactness.packed,
@@ -58,7 +60,7 @@ def train_run(database: Database, settings: Settings, run: Run, heartbeat: Heart
         kept=kept,
     )
     recorder.state = lambda: training.trainer.state_to_keep(**prints)
-    open_record(database, run, loaded, exactness, start, kept, prints)
+    open_record(database, run, loaded, exactness, start, kept, prints, scoring)
     try:
         if start.step < config.steps:
             training.run()

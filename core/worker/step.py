@@ -52,7 +52,7 @@ class GrpoStep:
         self.evaluate(number - 1)  # while the engine is awake and still holds the policy that sampled
         self.engine.rest()  # after the clock: what it gives back was in use while it sampled
         with self.clock.phase("reward"):
-            batch = self.scorer.score(batch)
+            batch = self.scorer.score(batch, number)
             batch = with_advantages(batch, self.scorer.weights, self.config.scale_rewards)
         update = yield batch
         taken = self.clock.end_step()

@@ -28,7 +28,7 @@ def make_reward(part: RewardPart, folder: Path, columns: tuple[str, ...] | None)
     path = folder / part.file
     function = own_function(path, part.function)
     about = part.about or (function.about.strip().splitlines() or [""])[0]
-    code = OwnCode(path, fingerprint(read_bytes(path)), part.function, part.whole_batch)
+    code = OwnCode(path, fingerprint(read_bytes(path)), part.function, part.whole_batch, part.form)
     return Reward(part.title, part.weight, about or f"{part.function} of {part.file}.", _only_in_a_box, code)
 
 

@@ -85,6 +85,7 @@ class RewardPart(BaseModel):
     weight: float = Field(1.0, ge=-1000, le=1000, description="Weight in the reward.")
     about: str = Field("", max_length=300, description="One line: what it measures.")
     whole_batch: bool = Field(False, description="The function compares completions: give it all of a step at once.")
+    form: Literal["chat", "text"] = Field("chat", description="Completions as lists of messages, or as strings.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

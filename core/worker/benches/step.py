@@ -219,12 +219,11 @@ def stock(config: RunConfig, full: bool, best: bool) -> dict[str, Any]:
 
 def _in_trls_shape(task: Task, examples: Sequence[Example]) -> list[Callable[..., list[float | None]]]:
     """The task's reward functions as TRL calls them: completions and the data set's columns as lists."""
-    from core.worker.rollouts.score import score
 
     def in_trls_shape(reward: Reward) -> Callable[..., list[float | None]]:
         def score_all(completions: list[Any], example: list[int], **_: Any) -> list[float | None]:
             pairs = zip(completions, example, strict=True)
-            return [score(reward, said[0]["content"], examples[index]).value for said, index in pairs]
+            return [reward.function(said[0]["content"], examples[index].fields) for said, index in pairs]
 
         score_all.__name__ = reward.name
         return score_all

@@ -22,7 +22,12 @@ def with_advantages(batch: StepBatch, weights: Mapping[str, float], scale: Scale
     )  # (B, F)
     rewards = weighted_rewards(scores, torch.tensor([*weights.values()], dtype=torch.float32))
     advantages, spreads = group_advantages(rewards, batch.group_size, scale)
-    metrics = {**_score_metrics(scores, functions), **_reward_metrics(rewards, spreads), **_length_metrics(batch)}
+    metrics = {
+        **batch.logged,
+        **_score_metrics(scores, functions),
+        **_reward_metrics(rewards, spreads),
+        **_length_metrics(batch),
+    }
     return replace(batch, advantages=tuple(advantages.tolist()), metrics=metrics)
 
 

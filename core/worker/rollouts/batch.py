@@ -22,6 +22,7 @@ class StepBatch:
     texts       B, the same without special tokens: what rewards see
     scores      B rows of one RewardScore for each reward function
     advantages  B
+    logged      name -> what reward functions logged, its mean over the step
     metrics     name -> mean over the step
     """
 
@@ -31,6 +32,7 @@ class StepBatch:
     texts: tuple[str, ...] = ()
     scores: tuple[tuple[RewardScore, ...], ...] = ()
     advantages: tuple[float, ...] = ()
+    logged: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -12,11 +12,12 @@ from transformers import PreTrainedTokenizerBase
 
 from core.config import RunConfig
 from core.records.evaluation import EvaluationPrompt, Reply
+from core.records.rollout import RewardScore
 from core.tasks.advantages import weighted
 from core.tasks.task import Example, Task
 from core.worker.engines.engine import InferenceEngine, Sample, Sampling
 from core.worker.rollouts.examples import choose_examples, prompt_token_ids
-from core.worker.rollouts.score import score
+from core.worker.rollouts.score import Scorer
 from core.worker.step_clock import StepClock
 
 PROMPTS = 8
@@ -28,9 +29,8 @@ KeepAnswers = Callable[[Sequence[EvaluationPrompt]], None]
 class Evaluation:
     """What to ask, when, and what became of it."""
 
-    def __init__(self, recipe: Task, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._recipe, self._config, self._tokenizer = recipe, config, tokenizer
-        self._weights = recipe.weights(config.reward_weights)
+    def __init__(self, recipe: Task, config: RunConfig, tokenizer: PreTrainedTokenizerBase, scorer: Scorer) -> None:
+        self._recipe, self._config, self._tokenizer, self._scorer = recipe, config, tokenizer, scorer
         self._asked = self._choose() if config.evaluate_every else {}
         self._answered_at = -1
 
@@ -55,26 +55,23 @@ class Evaluation:
         # The likeliest token alone is left to draw from, which both engines understand.
         greedy = Sampling(1.0, 1.0, top_k=1, max_tokens=self._config.completion_tokens, seed=self._config.seed)
         prompts = [list(ids) for ids in self._asked]
-        groups = engine.generate(prompts, 1, greedy)
+        samples = [sample for [sample] in engine.generate(prompts, 1, greedy)]
+        scores = self._scorer.score_replies(self.asked, samples, done)
         return tuple(
-            EvaluationPrompt(
-                number, self._tokenizer.decode(prompt), example.fields, (self._reply(done, sample, example),)
-            )
-            for number, (prompt, example, [sample]) in enumerate(
-                zip(prompts, self._asked.values(), groups, strict=True)
+            EvaluationPrompt(number, self._tokenizer.decode(prompt), example.fields, (self._reply(done, sample, row),))
+            for number, (prompt, example, sample, row) in enumerate(
+                zip(prompts, self.asked, samples, scores, strict=True)
             )
         )
 
-    def _reply(self, done: int, sample: Sample, example: Example) -> Reply:
+    def _reply(self, done: int, sample: Sample, scores: tuple[RewardScore, ...]) -> Reply:
         ids = list(sample.token_ids)
-        plain = self._tokenizer.decode(ids, skip_special_tokens=True)  # what rewards see in training too
-        scores = tuple(score(reward, plain, example) for reward in self._recipe.rewards)
         return Reply(
             step=done,
             text=self._tokenizer.decode(ids),
             finish_reason=sample.finish_reason,
             length=len(ids),
-            reward=weighted({each.function: each.value for each in scores}, self._weights),
+            reward=weighted({each.function: each.value for each in scores}, self._scorer.weights),
             scores=scores,
         )
 
@@ -108,7 +105,7 @@ def choose(
     chosen: dict[tuple[int, ...], Example] = {}
     spare: dict[tuple[int, ...], Example] = {}
     seen: set[str] = set()
-    for example in itertools.islice(recipe.generate(config.dataset, SEED), LOOKED_THROUGH):
+    for example in itertools.islice(recipe.evaluation_examples(config.dataset, SEED), LOOKED_THROUGH):
         text = prompt_text(example)
         if text in seen or (text in trained and len(spare) == PROMPTS):
             continue

@@ -1,48 +1,61 @@
-"""What a task's reward functions say of completions; every value and every error is kept."""
+"""What a task's rewards say of a step's completions; every value and every error is kept."""
 
-import logging
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from transformers import PreTrainedTokenizerBase
 
-from core.config import RunConfig
 from core.records.rollout import RewardScore
-from core.tasks.task import Example, Reward, Task
+from core.tasks.sandbox.scored import Scored
+from core.tasks.sandbox.scorer import Frame
+from core.tasks.scoring import Scoring
+from core.tasks.task import Example
+from core.worker.engines.engine import Sample
 from core.worker.rollouts.batch import StepBatch
-
-log = logging.getLogger(__name__)
 
 
 class Scorer:
-    """Scores the completions of a step with each reward function of the task.
+    """Asks for the scores of completions as the engine gives them.
 
-    weights  function -> weight in the reward, as the run has them
+    weights    reward -> weight, as the run has them
+    max_steps  the run's steps in all, for functions that ask
     """
 
-    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase, config: RunConfig) -> None:
-        self._task, self._tokenizer = task, tokenizer
-        self.weights = task.weights(config.reward_weights)
+    def __init__(
+        self, scoring: Scoring, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, float], max_steps: int
+    ) -> None:
+        self._scoring, self._tokenizer, self._max_steps = scoring, tokenizer, max_steps
+        self.weights = weights
 
-    def score(self, batch: StepBatch) -> StepBatch:
-        """The batch with texts and scores."""
-        ids = [list(sample.token_ids) for sample in batch.samples]
+    def score(self, batch: StepBatch, number: int) -> StepBatch:
+        """The batch of step `number`, from 1, with texts, scores and what functions logged."""
+        groups = [(example, [batch.samples[row] for row in rows]) for example, _, rows in batch.groups()]
+        texts, scored = self._asked(groups, number)
+        return replace(batch, texts=texts, scores=score_rows(scored), logged=scored.metrics)
+
+    def score_replies(
+        self, examples: Sequence[Example], samples: Sequence[Sample], done: int
+    ) -> tuple[tuple[RewardScore, ...], ...]:
+        """A row of scores for each example's one completion."""
+        _, scored = self._asked([(example, [sample]) for example, sample in zip(examples, samples, strict=True)], done)
+        return score_rows(scored)
+
+    def _asked(self, groups: Sequence[tuple[Example, Sequence[Sample]]], number: int) -> tuple[tuple[str, ...], Scored]:
+        ids = [list(sample.token_ids) for _, members in groups for sample in members]
         texts = tuple(self._tokenizer.batch_decode(ids, skip_special_tokens=True))
-        asked = [example for example, _, rows in batch.groups() for _ in rows]
-        scores = tuple(
-            tuple(score(reward, text, example) for reward in self._task.rewards)
-            for text, example in zip(texts, asked, strict=True)
-        )
-        return replace(batch, texts=texts, scores=scores)
+        frames, first = [], 0
+        for example, members in groups:
+            rows = range(first, first + len(members))
+            first = rows.stop
+            tokens = tuple(sample.token_ids for sample in members)
+            frames.append(Frame(example.prompt, texts[rows.start : rows.stop], example.fields, tokens))
+        return texts, self._scoring.score(frames, step=number, max_steps=self._max_steps)
 
 
-def score(reward: Reward, text: str, example: Example) -> RewardScore:
-    """One reward function asked about one completion; what goes wrong is noted in the score."""
-    try:
-        value = reward.function(text, example.fields)
-    except Exception as error:  # a reward that raises is data: unscored, with its reason
-        log.warning("Reward %s raised %r on %r", reward.name, error, text[:200])
-        return RewardScore(reward.name, None, f"{type(error).__name__}: {error}")
-    if value is not None and not math.isfinite(value):
-        return RewardScore(reward.name, None, f"returned {value}")
-    return RewardScore(reward.name, None if value is None else float(value))
+def score_rows(scored: Scored) -> tuple[tuple[RewardScore, ...], ...]:
+    """One row of each reward's score for every completion, in their order."""
+    columns = [
+        [RewardScore(name, outcome.value, outcome.error or "") for outcome in outcomes]
+        for name, outcomes in scored.outcomes.items()
+    ]
+    return tuple(zip(*columns, strict=True))

@@ -14,6 +14,7 @@ from core.insights.replay import Reweighting, replay_step
 from core.records.evaluation import EvaluationPrompt
 from core.records.step import Step
 from core.tasks.registry import get_recipe
+from core.tasks.scoring import Scoring
 from core.tasks.task import Reward
 from core.worker import memory
 from core.worker.engines.transformers import TransformersEngine
@@ -21,6 +22,7 @@ from core.worker.loading.load import Loaded
 from core.worker.loading.weights import attach_adapter, load_base
 from core.worker.rollouts.evaluation import PROMPTS, Evaluation, choose, prompt_text
 from core.worker.rollouts.examples import choose_examples
+from core.worker.rollouts.score import Scorer
 from core.worker.training import prepare_training
 
 CPU = torch.device("cpu")
@@ -163,7 +165,8 @@ def test_a_run_is_asked_what_it_does_not_train_on(name: str) -> None:
     tokenizer, recipe = tiny_tokenizer(), get_recipe(name)
     config = make_config({"model": "tiny", "recipe": name, "prompt_tokens": 2000, "steps": 5})
     trained = {prompt_text(example) for example in choose_examples(recipe, config, tokenizer)}
-    asked = Evaluation(recipe, config, tokenizer).asked
+    scorer = Scorer(Scoring(recipe.rewards), tokenizer, recipe.weights({}), config.steps)
+    asked = Evaluation(recipe, config, tokenizer, scorer).asked
     assert len(asked) == PROMPTS
     assert not trained & {prompt_text(example) for example in asked}
 
