@@ -13,11 +13,12 @@ from core.installation import detected_gpu
 from core.jobs import submission
 from core.jobs.resume import differences, resume_run
 from core.store.runs import queries
-from core.tasks.registry import compose
+from core.tasks.registry import compose, save
 
 
 def launch(
     recipe: Annotated[str, typer.Option(help="What to train on; needed unless --like is given.")] = "",
+    task: Annotated[str, typer.Option(help="A task of your own: a folder, or the name of a saved one.")] = "",
     model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder; empty: smollm2-135m.")] = "",
     gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
     like: Annotated[str, typer.Option(metavar="ID", help="Begin with the settings of this run.")] = "",
@@ -38,13 +39,19 @@ def launch(
     given = {"rank": rank, "steps": steps, "fast_inference": fast_inference, "seed": seed, "device": device}
     overrides = {**parse_assignments(assignments), **chosen(given)}
     settings, database = open_state()
+    if task:
+        if recipe:
+            raise InvalidInput("--task", task, f"beside --recipe {recipe}", "give one of the two")
+        recipe = save(task, settings.tasks).name
     if like:
         changes = {**chosen({"recipe": recipe or None, "model": model or None, "gpu": gpu or None}), **overrides}
         config = submission.config_like(database, like, changes)
     elif recipe:
         config = compose(recipe, model or "smollm2-135m", gpu or detected_gpu().id, overrides, settings.tasks)
     else:
-        raise InvalidInput("--recipe", recipe, "which is missing", "name a recipe, such as --recipe addition")
+        raise InvalidInput(
+            "--recipe", recipe, "which is missing", "name a recipe, such as --recipe addition, or a --task"
+        )
     run = submission.submit(database, settings, config, name=name, who="command line", insist=insist)
     say(f"Run {run.id} ({run.name}) is {run.status}.")
     return finish(database, settings, run, wait, as_json)

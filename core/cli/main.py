@@ -15,12 +15,14 @@ from core.cli.launch import launch, resume
 from core.cli.output import complain
 from core.cli.plan import plan
 from core.cli.runs import completions, delete, export, list_runs, metrics, review, run_next, show, stop
+from core.cli.tasks import task
 from core.errors import GrouperError, InvalidInput
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
 )
 app.add_typer(bench, name="bench")
+app.add_typer(task, name="task")
 COMMANDS: dict[str, Callable[..., object]] = {
     "ui": ui,
     "launch": launch,

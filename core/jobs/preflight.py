@@ -10,6 +10,7 @@ from core.models.locate import context_length, fetch_hub_file
 from core.planning.resolved_run import ResolvedRun
 from core.settings import Settings
 from core.tasks.own.approvals import check_approved, may_run_unprotected, own_codes
+from core.tasks.registry import check_task_data
 from core.tasks.sandbox.probe import best_level
 from core.units import GIB, gib
 
@@ -21,6 +22,7 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
     """Raises InvalidInput for the first thing that would make this run fail here."""
     config = run.config
     run.task.weights(config.reward_weights)
+    check_task_data(config.recipe, settings.tasks)
     _check_own_code(settings, run)
     if run.model.kind == "hub":
         fetch_hub_file(run.model.hub_id, "config.json")  # says now what the worker would find out minutes later

@@ -9,8 +9,9 @@ from core.config import RunConfig, make_config
 from core.config.run_config import ALIASES
 from core.errors import NotFound
 from core.tasks.builtin.generators import GENERATORS
-from core.tasks.own.build import generated_task
-from core.tasks.own.saved import find_saved, load_saved
+from core.tasks.own.archive import import_task
+from core.tasks.own.build import OwnTask, generated_task
+from core.tasks.own.saved import SavedTask, check_data, find_saved, load_saved
 from core.tasks.own.spec import FILE, read_spec
 from core.tasks.task import Task
 
@@ -40,6 +41,32 @@ def get_recipe(name: str, tasks: Path | None = None) -> Task:
                 raise
     names = ", ".join(recipe.name for recipe in RECIPES)
     raise NotFound("recipe", name, "which does not exist", f"choose one of {names}")
+
+
+def own_task(task: str, tasks: Path) -> OwnTask:
+    """A folder or task file of one's own, or the name of a saved version, as it says how rows become prompts.
+
+    Raises NotFound, and InvalidInput for a task whose examples a function makes.
+    """
+    path = Path(task).expanduser()
+    if path.exists():
+        return OwnTask(read_spec(path), path if path.is_dir() else path.parent, tasks / INDEXES)
+    saved = find_saved(task, tasks)
+    return OwnTask(saved.spec, saved.folder, tasks / INDEXES)
+
+
+def save(task: str, tasks: Path) -> SavedTask:
+    """The saved version of a folder, task file or archive, or of this name. Raises NotFound and InvalidInput."""
+    path = Path(task).expanduser()
+    if path.exists():
+        return import_task(path, tasks, tasks / INDEXES, GENERATORS)
+    return find_saved(task, tasks)
+
+
+def check_task_data(name: str, tasks: Path) -> None:
+    """Raises InvalidInput where the rows of a saved version have changed."""
+    if "@" in name:
+        check_data(find_saved(name, tasks), tasks / INDEXES)
 
 
 def task_files(name: str, tasks: Path) -> tuple[Path, ...]:

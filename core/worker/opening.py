@@ -17,7 +17,7 @@ from core.store import Database
 from core.store.rollouts.record import record_load_phase
 from core.store.runs import lifecycle, queries
 from core.tasks.own.approvals import check_approved, may_run_unprotected
-from core.tasks.registry import task_files
+from core.tasks.registry import check_task_data, task_files
 from core.tasks.scoring import Scoring
 from core.tasks.task import Example, Task
 from core.worker.checkpoints.files import TrainingState
@@ -40,7 +40,11 @@ def open_scoring(task: Task, settings: Settings) -> Scoring:
 
 
 def keep_task(name: str, settings: Settings, folder: Path) -> None:
-    """Copies the task file and the Python file beside it into the run's folder: what exactly it ran with."""
+    """Copies the task file and the Python file beside it into the run's folder: what exactly it ran with.
+
+    Raises InvalidInput where the rows of the task have changed since it was saved.
+    """
+    check_task_data(name, settings.tasks)
     kept = folder / "task"
     if not kept.exists():
         kept.mkdir()

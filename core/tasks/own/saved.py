@@ -48,9 +48,7 @@ def save_task(own: OwnTask, tasks: Path, generators: Mapping[str, Generator]) ->
         generated_task(spec, own.folder, generators)
     else:
         own.task()
-        fingerprint = own.table.fingerprint
-        if own.evaluation_table:
-            fingerprint += f" {own.evaluation_table.fingerprint}"
+        fingerprint = _fingerprint(own)
     code = (own.folder / spec.file).read_bytes() if spec.file else b""
     name = f"{spec.name}@{identity(spec, code, fingerprint)}"
     target = tasks / name
@@ -138,6 +136,22 @@ def load_saved(saved: SavedTask, cache: Path, generators: Mapping[str, Generator
     if saved.spec.data.use:
         return generated_task(saved.spec, saved.folder, generators, saved.name)
     return OwnTask(saved.spec, saved.folder, cache).task(saved.name)
+
+
+def check_data(saved: SavedTask, cache: Path) -> None:
+    """Raises InvalidInput where the rows of a saved version are not those that it was saved with."""
+    if saved.spec.data.use:
+        return
+    own = OwnTask(saved.spec, saved.folder, cache)
+    if saved.fingerprint and _fingerprint(own) != saved.fingerprint:
+        problem = f"whose rows have changed since {saved.name} was saved"
+        raise InvalidInput("data.source", saved.spec.data.source, problem, "save the task again")
+
+
+def _fingerprint(own: OwnTask) -> str:
+    """Of all rows that a task reads."""
+    tables = [own.table, *([own.evaluation_table] if own.evaluation_table else [])]
+    return " ".join(table.fingerprint for table in tables)
 
 
 def delete_saved(saved: SavedTask) -> None:
