@@ -1,5 +1,6 @@
 """A first task file for data that nobody has described yet: roles guessed, and a prompt and rewards that fit them."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,19 @@ from typing import Any
 from core.errors import InvalidInput
 from core.tasks.data import DataSource, Row, Table, open_table
 from core.tasks.data.roles import Role, RoleGuess, guess_roles
+from core.tasks.own.asking import Asking
 from core.tasks.own.spec import TaskSpec, make_spec
 from core.tasks.template import written
 
 OWN_FILE = "rewards.py"
 JUDGED_BY = 200  # rows
 SHORT = 60  # characters: answers up to this are asked for between tags and compared whole
+CHARACTERS_A_TOKEN = 2.5  # English has about 4; digits, code and other languages fewer
+RATES: Mapping[str, Mapping[str, Any]] = {
+    "small": {"learning_rate": 3e-4, "lr_scheduler_type": "linear"},
+    "medium": {"learning_rate": 1e-4},
+    "large": {"learning_rate": 5e-5},
+}
 IN_TAGS = "Give only the final answer, between <answer> and </answer>."
 # A file to begin with where the data has no answers to compare with.
 OWN_TEMPLATE = '''"""Scores completions: one number for each, more is better; None where the function does not apply."""
@@ -52,6 +60,7 @@ def draft_of(
     values: dict[str, Any] = {"name": name, "data": _data(table), "prompt": _prompt(by_role, table, rows)}
     values["reward"] = _rewards(answer, rows)
     values["evaluation"] = {"rows": min(64, max(1, len(rows) // 10))}
+    values["start"] = _start(make_spec(values), table, rows)
     return Draft(make_spec(values), tuple(guesses), "" if answer else OWN_TEMPLATE)
 
 
@@ -98,6 +107,26 @@ def _rewards(answer: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
         return [{"use": "fuzzy", **expect}]
     use = "number" if _is_number(answer, rows) else "normalised"
     return [{"use": use, "inside": "answer", **expect, "weight": 0.8}, {"use": "tags", "weight": 0.2}]
+
+
+def _start(spec: TaskSpec, table: Table, rows: Sequence[Row]) -> dict[str, Any]:
+    """Settings to start with: room for the longest of these prompts and answers, and rates by the model's size."""
+    assert spec.prompt
+    asking = Asking(spec.prompt, tuple(column.name for column in table.columns))
+    shown = rows[: spec.prompt.shots]
+    asked = max((sum(len(each["content"]) for each in asking.messages(row, shown)) for row in rows), default=0)
+    answered = max((len(asking.gold(row)) for row in rows), default=0)
+    return {
+        "prompt_tokens": _room(asked, 64, 8192),
+        "completion_tokens": _room(answered, 8, 1024) if answered else 256,
+        "steps": 60,
+        **RATES,
+    }
+
+
+def _room(characters: int, beside: int, most: int) -> int:
+    """Tokens for so many characters, by a generous guess, and for what stands beside them; a multiple of 16."""
+    return min(most, math.ceil((characters / CHARACTERS_A_TOKEN + beside) / 16) * 16)
 
 
 def _hole(column: str) -> str:

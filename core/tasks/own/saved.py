@@ -47,7 +47,7 @@ def save_task(own: OwnTask, tasks: Path, generators: Mapping[str, Generator]) ->
     if spec.data.use:
         generated_task(spec, own.folder, generators)
     else:
-        own.task()
+        own.task().examples(1, seed=0)  # at least one row can be asked about
         fingerprint = _fingerprint(own)
     code = (own.folder / spec.file).read_bytes() if spec.file else b""
     name = f"{spec.name}@{identity(spec, code, fingerprint)}"
