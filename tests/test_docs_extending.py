@@ -95,7 +95,7 @@ def test_the_document_has_what_it_promises() -> None:
     ]  # fmt: skip
     sections = re.split(r"^## ", DOCUMENT, flags=re.MULTILINE)[1:]
     assert all(BLOCK.search(section) and "```sh" in section for section in sections)
-    assert len(BLOCKS) == DOCUMENT.count("\n```python") + DOCUMENT.count("\n```diff")
+    assert len(BLOCKS) == sum(DOCUMENT.count(f"\n```{language}") for language in ("python", "toml", "diff"))
     assert len(TOOLS) + len(TESTS) + len(PLANS) == len(COMMANDS)
 
 
@@ -122,7 +122,7 @@ from core.insights.replay import FUNCTIONS
 
 assert detect_gpu_profile(load_catalogue(), "Example 48GB, 46068 MiB").id == "example-48gb"
 assert recognise("SSLError: certificate is not yet valid").kind == "clock-wrong"
-assert FUNCTIONS["letters_in_place"]("<answer>revir</answer>", {"answer": "revir"}) == 1.0
+assert FUNCTIONS["letters"]("<answer>revir</answer>", {"answer": "revir"}) == 1.0
 stored = read_stored('{"schema_version": 2, "model": "m", "recipe": "addition", "save_total_limit": 500}')
 assert stored.save_total_limit == 100
 """
