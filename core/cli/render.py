@@ -5,9 +5,10 @@ from typing import Any
 
 from core.documents import Brief
 from core.planner import MemoryPlan, advice_for
-from core.records.rollout import Completion
+from core.records.rollout import Completion, RewardScore
 from core.records.run import Event, Run, Summary
 from core.records.step import Step
+from core.records.trial import Trial
 from core.units import duration, gib, parameters, plural, significant, thin
 
 
@@ -62,6 +63,35 @@ def completion_text(completion: Completion) -> str:
         f"reward {reward}, advantage {significant(completion.advantage)}, {completion.finish_reason}"
     )
     return f"{head}\n{_printable(completion.text)}"
+
+
+def trial_text(trial: Trial, price: float) -> str:
+    """Every completion with its scores, then what a run would take."""
+    lines = []
+    for group in trial.groups:
+        lines.append(f"prompt {group.index + 1}: {_printable(group.prompt)}")
+        for one in group.completions:
+            scores = ", ".join(f"{score.function} {_score_text(score)}" for score in one.scores)
+            reward = "unscored" if one.reward is None else significant(one.reward)
+            lines.append(
+                f"  reward {reward} ({scores}), advantage {significant(one.advantage)}: {_printable(one.text)}"
+            )
+    seconds = ", ".join(f"{name} {duration(value)}" for name, value in trial.step_seconds.items())
+    mean = "-" if trial.reward is None else significant(trial.reward)
+    lines.append(f"Mean reward {mean}; {trial.spread:.0%} of the groups have a spread; {trial.unscored} unscored.")
+    lines.append(f"A step takes {duration(sum(trial.step_seconds.values()))} ({seconds}), engine {trial.engine}.")
+    lines.append(f"{thin(trial.steps)} steps would take {duration(trial.run_seconds)}.")
+    if price:
+        lines[-1] += f" At {significant(price)} an hour they would cost {significant(trial.cost(price))}."
+    if trial.sandbox:
+        lines.append(f"Functions of your own ran under: {trial.sandbox}.")
+    return "\n".join(lines)
+
+
+def _score_text(score: RewardScore) -> str:
+    if score.value is not None:
+        return significant(score.value)
+    return score.error or "does not apply"
 
 
 def plan_text(plan: MemoryPlan) -> str:

@@ -6,9 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.options import Json
+from core.cli import render
+from core.cli.options import Json, open_state
 from core.cli.output import say, say_live, show_result
+from core.config.run_config import parse_assignments
 from core.errors import InvalidInput
+from core.installation import detected_gpu
+from core.jobs.trying import try_task
+from core.records.trial import Trial, trial_json
 from core.settings import load_settings
 from core.tasks.data import DataSource
 from core.tasks.own.approvals import approvals, approve, own_codes
@@ -17,7 +22,7 @@ from core.tasks.own.drafting import OWN_FILE, draft_task, name_of
 from core.tasks.own.examination import examine, report_lines
 from core.tasks.own.saved import SavedTask, list_saved
 from core.tasks.own.spec import FILE, make_spec, plain, write_spec
-from core.tasks.registry import INDEXES, get_recipe, own_task, save
+from core.tasks.registry import INDEXES, RECIPES, compose, get_recipe, own_task, save
 from core.tasks.sandbox.probe import probe
 
 task = typer.Typer(help="Tasks of your own: your data, your prompt, your rewards.", rich_markup_mode=None)
@@ -63,6 +68,28 @@ def check(
     for found in examine(own_task(name, tasks), limit=rows, progress=_counted):
         last = found
     show_result(as_json, last, "\n".join(report_lines(last)))
+
+
+@task.command("try")
+def try_(
+    name: TaskName,
+    model: Annotated[str, typer.Option(help="Catalogue alias, Hub id or local folder; empty: smollm2-135m.")] = "",
+    gpu: Annotated[str, typer.Option(help="GPU profile; empty: this machine's.")] = "",
+    rows: Annotated[int, typer.Option(help="Prompts to sample for.", min=1, max=64)] = 4,
+    assignments: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any config field.")] = [],  # noqa: B006
+    price: Annotated[float, typer.Option(help="What an hour of this machine costs; for the cost of the run.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Sample a few rows with the base model: scores, advantages, seconds and what the run would take."""
+    settings, database = open_state()
+    recipe = name if name in {each.name for each in RECIPES} else save(name, settings.tasks).name
+    overrides = {"prompts_per_step": rows, **parse_assignments(assignments)}
+    config = compose(recipe, model or "smollm2-135m", gpu or detected_gpu().id, overrides, settings.tasks)
+    for said in try_task(database, settings, config):
+        if isinstance(said, Trial):
+            show_result(as_json, trial_json(said), render.trial_text(said, price))
+        else:
+            say_live(said)
 
 
 @task.command("list")
