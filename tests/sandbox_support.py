@@ -1,16 +1,20 @@
-"""What the tests of the sandbox share: the levels of this machine, and boxes around texts."""
+"""What the tests of the sandbox share: the levels of this machine, boxes around texts, and what is left of boxes."""
 
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from core.tasks.sandbox.box import Box
+from core.tasks.sandbox.enclosure import SANDBOX
 from core.tasks.sandbox.levels import LEVELS, Level
 from core.tasks.sandbox.probe import missing
 from core.tasks.sandbox.scorer import Frame
 from core.tasks.sandbox.sources import own_file
 
+HOSTILE = Path(__file__).parent / "core/tasks/sandbox/hostile"
 HAD = [level for level in LEVELS if not missing(level)]
 LOCKED = [level for level in HAD if level.locked]
 every_level = pytest.mark.parametrize("level", HAD, ids=lambda level: level.name)
@@ -25,3 +29,20 @@ def box_around(text: str, folder: Path, level: Level = HAD[0], name: str = "rewa
 
 def frame(*completions: str, **fields: Any) -> Frame:
     return Frame(({"role": "user", "content": "What is 2+3?"},), completions, fields)
+
+
+def left_over() -> list[int]:
+    """Processes of boxes and programs that still run; those of a namespace end a moment after it."""
+    for _ in range(40):
+        members = [process.pid for process in psutil.process_iter() if str(SANDBOX / "child.py") in _command(process)]
+        if not members:
+            return []
+        time.sleep(0.05)
+    return members
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+    except psutil.Error:
+        return []

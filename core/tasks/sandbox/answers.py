@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from core.tasks.sandbox.failures import BrokenReply
+from core.tasks.sandbox.wording import clean
 
-LONGEST_REASON, LONGEST_NAME = 600, 100  # characters
-Value = TypeVar("Value")
+LONGEST_REASON, LONGEST_NAME, LONGEST_EXTRA = 600, 100, 10_000  # characters
+LARGEST_WHOLE = 1 << 63  # what a database holds of whole numbers
 MOST_NAMES = 50  # columns or metrics of one answer
+
+Value = TypeVar("Value")
+Logged = str | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Answer:
     """outcomes: one for each completion asked about; extra: column -> as many values; metrics: name -> a number."""
 
     outcomes: tuple[Outcome, ...]
-    extra: Mapping[str, tuple[Any, ...]]
+    extra: Mapping[str, tuple[Logged, ...]]
     metrics: Mapping[str, float]
 
 
@@ -44,7 +48,9 @@ def read_answer(reply: Mapping[str, Any], count: int) -> Answer:
     ):
         raise BrokenReply("gave an answer of another shape than scores have")
     columns = {
-        name: tuple(column) for name, column in extra.items() if isinstance(column, list) and len(column) == count
+        name: tuple(map(_logged, column))
+        for name, column in extra.items()
+        if isinstance(column, list) and len(column) == count
     }
     figures = {name: float(value) for name, value in metrics.items() if _is_number(value)}
     return Answer(tuple(map(_outcome, values)), _named(columns), _named(figures))
@@ -56,8 +62,15 @@ def _outcome(value: Any) -> Outcome:
     if _is_number(value):
         return Outcome(float(value))
     if isinstance(value, dict) and isinstance(value.get("error"), str):
-        return Outcome(None, value["error"][:LONGEST_REASON])
+        return Outcome(None, clean(value["error"], LONGEST_REASON) or "failed without a word")
     return Outcome(None, "returned something that is no number")
+
+
+def _logged(value: Any) -> Logged:
+    """A cell of a table: a number or a text; what is neither is shown as text."""
+    if value is None or isinstance(value, bool) or (_is_number(value) and abs(value) < LARGEST_WHOLE):
+        return value
+    return clean(value if isinstance(value, str) else str(value), LONGEST_EXTRA, lines=True)
 
 
 def _is_number(value: Any) -> bool:
@@ -68,4 +81,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _named(found: Mapping[str, Value]) -> dict[str, Value]:
-    return {name[:LONGEST_NAME]: value for name, value in [*found.items()][:MOST_NAMES]}
+    return {clean(name, LONGEST_NAME): value for name, value in [*found.items()][:MOST_NAMES]}

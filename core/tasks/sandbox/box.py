@@ -16,8 +16,9 @@ from core.tasks.sandbox.enclosure import Limits, launch
 from core.tasks.sandbox.failures import BoxFailure, BrokenReply, Died, LoadFailed, Refused, TimedOut
 from core.tasks.sandbox.levels import Level, need_consent
 from core.tasks.sandbox.pipes import Gone, Late, Pipes
-from core.tasks.sandbox.process import ChildProcess, end_by_token
+from core.tasks.sandbox.process import SHOWN_BYTES, ChildProcess, end_by_token
 from core.tasks.sandbox.sources import Source
+from core.tasks.sandbox.wording import clean
 
 LONGEST_REASON = 600  # characters of what a child says about a failure
 DYING_S = 1.0  # a child that closed its pipe gets this long to end by itself
@@ -25,7 +26,7 @@ DYING_S = 1.0  # a child that closed its pipe gets this long to end by itself
 
 @dataclass(frozen=True)
 class Printed:
-    """What a child wrote to stdout and stderr: how many bytes, and the first of them as text."""
+    """What a child wrote to stdout and stderr: how many bytes, and the first of them as text fit for a page."""
 
     bytes: int
     head: str
@@ -102,7 +103,7 @@ class Box:
         except (Gone, Late, BoxFailure) as failure:
             self._fail(failure, seconds)
         if "refused" in reply:
-            raise Refused(str(reply["refused"])[:LONGEST_REASON], retry=reply.get("retry") is True)
+            raise Refused(clean(str(reply["refused"]), LONGEST_REASON), retry=reply.get("retry") is True)
         return reply
 
     def restart(self) -> None:
@@ -170,7 +171,7 @@ class Box:
         else:
             if isinstance(reply.get("ready"), dict):
                 return dict(reply["ready"])
-            problem = str(reply.get("failed", "it gave no sign of being ready"))[:LONGEST_REASON]
+            problem = clean(str(reply.get("failed", "it gave no sign of being ready")), LONGEST_REASON)
         self.close()
         said = self._printed.head.strip().splitlines()
         raise LoadFailed(f"{problem}, after printing {said[-1][:200]!r}" if said else problem)
@@ -188,4 +189,4 @@ class Box:
 
 
 def _printed(process: ChildProcess) -> Printed:
-    return Printed(process.printed, process.head.decode(errors="replace"))
+    return Printed(process.printed, clean(process.head.decode(errors="replace"), SHOWN_BYTES, lines=True))

@@ -9,9 +9,11 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from os import _exit as leave
 from os import close, dup, fork, getppid, kill
 from pathlib import Path
+from sys import stdout as output
 from types import ModuleType
 from typing import Any
 
@@ -30,16 +32,17 @@ def main() -> None:
     incoming, outgoing = (_low(int(number)) for number in sys.argv[1:3])
     channel = Channel(incoming, outgoing)
     config = channel.receive()
+    program = config["program"]
     try:
         facts = confine(config["confinement"])
-        if config["program"]["kind"] == "source":
-            close(incoming)
-            close(outgoing)
-            return run(config["program"]["source"])
-        answers = LOADERS[config["program"]["kind"]](config["program"])
+        answers = {} if program["kind"] == "source" else LOADERS[program["kind"]](program)
     except BaseException as error:
         channel.send({"failed": reason(error)})
         leave(1)
+    if program["kind"] == "source":
+        close(incoming)
+        close(outgoing)
+        return run(program["source"])
     channel.send({"ready": facts})
     serve(channel, answers)
 
@@ -57,6 +60,8 @@ def serve(channel: Channel, answers: Mapping[str, Answer]) -> None:
             reply = {"refused": str(error), "retry": False}
         except BaseException as error:
             reply = {"refused": reason(error), "retry": True}
+        with suppress(BaseException):  # so that what it printed is seen even if it is ended before the next request
+            output.flush()
         try:
             channel.send({"id": request["id"], **reply})
         except (TypeError, ValueError, RecursionError) as error:

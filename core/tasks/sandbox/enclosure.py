@@ -112,4 +112,4 @@ def _bubblewrap(shown: Sequence[str]) -> list[str]:
     words += ["--dev", "/dev"]
     for path in shown:
         words += [] if path.startswith("/dev/") else ["--ro-bind", path, path]
-    return [*words, "--remount-ro", "/", "--chdir", "/", "--"]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"]

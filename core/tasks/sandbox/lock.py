@@ -50,19 +50,22 @@ class CannotLock(Exception):
     """This kernel or machine does not have what the lock needs; the text says what."""
 
 
-def lock(readable: Iterable[str], writable: Iterable[str], forking: bool, enclosed: bool) -> int:
+def lock(
+    readable: Iterable[str], writable: Iterable[str], forking: bool, enclosed: bool, newest: int | None = None
+) -> int:
     """Locks this process, whose only thread must be the calling one, and all it may start. Gives Landlock's version.
 
     readable  files and folders that stay readable, those that do not exist left out
     writable  folders in which files may be made, changed and deleted; nothing else stays writable
     forking   whether it may go on starting processes of its own program
     enclosed  whether it sees no foreign file and process anyway: then it is 0, and no error, where there is no Landlock
+    newest    the newest version of Landlock's interface to use, as if the kernel were that old; None: all it has
     Raises CannotLock; the process may then be locked in part.
     """
     here = syscalls.architecture()
     if here is None:
         raise CannotLock("the numbers of this processor's system calls are not known")
-    version = landlock_version()
+    version = landlock_version() if newest is None else min(newest, landlock_version())
     if version < 1 and not enclosed:
         raise CannotLock("this kernel has no Landlock, or it is switched off")
     _prctl(PR_SET_NO_NEW_PRIVS, 1)

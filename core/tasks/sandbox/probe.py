@@ -1,6 +1,5 @@
 """Which protection this machine can give, found by trying it."""
 
-import functools
 import tempfile
 
 from core.tasks.sandbox.box import Box
@@ -11,9 +10,8 @@ from core.tasks.sandbox.sources import Trial
 TRIAL_SECONDS = 10.0
 
 
-@functools.cache
 def missing(level: Level) -> str:
-    """Why this level cannot be had here; empty where it can. Tried once a process, by a child that tries to get out."""
+    """Why this level cannot be had here; empty where it can. A child tries to get out: about 0.1 s."""
     if level == PLAIN:
         return ""
     with tempfile.NamedTemporaryFile(prefix="grouper-canary-") as canary:
@@ -28,7 +26,7 @@ def missing(level: Level) -> str:
 
 
 def probe() -> Level:
-    """The best level that works here."""
+    """The best level that works here, tried now: keep the answer."""
     return next(level for level in LEVELS if not missing(level))
 
 

@@ -34,7 +34,7 @@ class Finished:
     """How a program ended.
 
     exit_code        as `subprocess` has it; negative is the signal that ended it
-    stdout, stderr   the first MiB of each, as text
+    stdout, stderr   the first MiB of each, as it came: `wording.clean` makes it fit for a page
     seconds          from its start, Python's own included
     killed           whether it had to be ended because its time was over
     """

@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
+from core.tasks.sandbox.wording import clean
+
 Kind = Literal["trl", "verl", "ms-swift"]
+LONGEST_NAME, LONGEST_ABOUT = 200, 200  # characters
 
 # What each kind's trainer gives by itself; every other parameter is a column of the data.
 GIVEN: Mapping[Kind, frozenset[str]] = {
@@ -80,7 +83,7 @@ def described(name: str, kind: Kind, parameters: Sequence[Parameter], docstring:
     return OwnFunction(
         name,
         kind,
-        lines[0].strip()[:200] if lines else "",
+        clean(lines[0].strip(), LONGEST_ABOUT) if lines else "",
         tuple(each.name for each in columns if each.required and each.name not in ASSUMED),
         tuple(each.name for each in columns if not each.required or each.name in ASSUMED),
         any(each.takes_all for each in parameters),
@@ -91,13 +94,13 @@ def from_json(value: Any) -> OwnFunction:
     """The function that a child describes. Raises ValueError for anything that does not describe one."""
     if not isinstance(value, dict) or value.get("kind") not in get_args(Kind):
         raise ValueError("no reward function")
-    texts = [value.get("name"), value.get("about"), *value.get("columns", ()), *value.get("optional", ())]
-    if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
+    names = [value.get("name"), *value.get("columns", ()), *value.get("optional", ())]
+    if not all(isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME for name in names):
         raise ValueError("a reward function whose names are no short texts")
     return OwnFunction(
         value["name"],
         value["kind"],
-        value["about"],
+        clean(str(value["about"]), LONGEST_ABOUT),
         tuple(value["columns"]),
         tuple(value["optional"]),
         bool(value["takes_all"]),

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sandbox_support import HAD, HOSTILE, box_around, every_level, every_lock, frame, left_over
 
 from core.errors import InvalidInput, NotFound
 from core.settings import PROJECT
@@ -17,7 +18,6 @@ from core.tasks.sandbox.levels import LEVELS, PLAIN, Level
 from core.tasks.sandbox.probe import best_level, missing, probe
 from core.tasks.sandbox.scorer import SandboxedScorer
 from core.tasks.sandbox.sources import Library, own_file
-from sandbox_support import HAD, box_around, every_level, every_lock, frame
 
 ECHO = """
 import os, sys
@@ -71,6 +71,50 @@ def test_a_box_leaves_no_folder_no_process_and_no_open_file(level: Level, tmp_pa
     box.close()
     assert {*Path(tempfile.gettempdir()).glob("grouper-box-*")} == before
     assert box.starts == 4
+
+
+LEAVES = """
+import ctypes, os, tempfile
+from multiprocessing import shared_memory
+
+def reward(completions, token, **kwargs):
+    name, left = f"grouper-left-{token[0]}", 0
+    attempts = (
+        lambda: shared_memory.SharedMemory(name, create=True, size=64),
+        lambda: tempfile.mkdtemp(prefix=name),
+        lambda: tempfile.mkdtemp(prefix=name, dir="/dev/shm"),
+        lambda: tempfile.mkdtemp(prefix=name, dir=os.getcwd()),
+        lambda: os.fork() or os.setsid() or os.execv("/bin/sleep", [name, "60"]),
+    )
+    for attempt in attempts:
+        try:
+            attempt()
+            left += 1
+        except OSError:
+            continue
+    ctypes.CDLL(None).shmget(0x67727570, 4096, 0o1600)
+    return [float(left)] * len(completions)
+"""
+
+
+@every_lock
+def test_no_process_no_file_and_no_shared_memory_outlive_a_box(level: Level, tmp_path: Path) -> None:
+    token, segments = tmp_path.name, Path("/proc/sysvipc/shm")
+    with box_around(LEAVES, tmp_path, level) as box:
+        scored = SandboxedScorer(box).score([frame("a", token=token)], ["reward"])
+    assert [outcome.value for outcome in scored.outcomes["reward"]] == [0.0], scored
+    assert left_over() == []
+    assert not [path for place in ("/tmp", "/dev/shm", "/var/tmp") for path in Path(place).glob("grouper-left-*")]
+    assert not segments.exists() or str(0x67727570) not in segments.read_text()
+
+
+@every_level
+def test_what_a_child_prints_is_fit_for_a_page(level: Level, tmp_path: Path) -> None:
+    box = box_around((HOSTILE / "odd_text.py").read_text(), tmp_path, level)
+    with box:
+        SandboxedScorer(box).score([frame("a")], ["reward"])
+    assert box.printed.head.startswith(r"\x1b]0;owned\x07\x1b[2J\x1b[31mall is well\x00")
+    assert box.printed.head.isprintable()
 
 
 @every_level
@@ -159,13 +203,14 @@ def test_functions_outside_the_tasks_are_not_built(builder: str, tmp_path: Path)
 BUILDER = '''
 """Scorers from specs."""
 
-from core.tasks.rewards.answers import tagged_answer
+from core.tasks.rewards.reward import between_tags
 
 
 def build(spec):
     if spec == {"kind": "unknown"}:
         raise ValueError("no such kind")
-    return lambda completion, fields: None if tagged_answer(completion) is None else spec["factor"] * fields["answer"]
+    factor = spec["factor"]
+    return lambda text, fields: None if between_tags(text, "answer") is None else factor * fields["answer"]
 '''
 ASKED = """
 import sys
@@ -185,7 +230,9 @@ for level in LEVELS:
 
 
 def test_functions_of_this_project_are_built_inside(tmp_path: Path) -> None:
-    shutil.copytree(PROJECT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__", "worker", "store"))
+    shutil.copytree(
+        PROJECT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__", "worker", "store")
+    )
     (tmp_path / "core/tasks/rewards/of_this_test.py").write_text(BUILDER)
     command = [sys.executable, "-c", ASKED, *(level.name for level in HAD)]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -207,14 +254,23 @@ for level in LEVELS:
         continue
     for name in sys.argv[2:]:
         with Box(own_file(Path(sys.argv[1], f"{name}.py")), level) as box:
-            frame = Frame((), ("a",), {"canary": "/etc/passwd", "victim": 1, "outside": "/var/tmp", "link": "/etc/passwd"})
+            files = dict.fromkeys(("canary", "link", "readable"), "/etc/passwd")
+            frame = Frame((), ("a",), {**files, "victim": 1, "outside": "/var/tmp"})
             print(level.name, name, SandboxedScorer(box).score([frame], ["reward"]).outcomes["reward"][0])
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user")
 def test_the_lock_holds_for_an_ordinary_user_too() -> None:
-    names = ["fork_bomb", "canary_file", "writes_outside", "file_attributes", "kills_another", "symlinks"]
+    names = [
+        "fork_bomb",
+        "canary_file",
+        "writes_outside",
+        "file_attributes",
+        "kills_another",
+        "symlinks",
+        "empties_files",
+    ]
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     # Python may lie in root's home; the right to read it survives this way, and the lock takes it again.
     become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]

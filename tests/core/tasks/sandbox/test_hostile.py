@@ -15,40 +15,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from sandbox_support import HAD, HOSTILE, every_level, every_lock, left_over
 
+from core.settings import PROJECT, load_settings
 from core.tasks.sandbox.box import Box
-from core.tasks.sandbox.enclosure import SANDBOX
-from core.tasks.sandbox.levels import LEVELS, PLAIN, Level
-from core.tasks.sandbox.probe import missing
+from core.tasks.sandbox.levels import PLAIN, Level
 from core.tasks.sandbox.scored import Scored
 from core.tasks.sandbox.scorer import Frame, Patience, SandboxedScorer
 from core.tasks.sandbox.sources import own_file
 
-HERE = Path(__file__).parent / "hostile"
-HAD = [level for level in LEVELS if not missing(level)]
-LOCKED = [level for level in HAD if level.locked]
 PATIENCE = Patience(group=1.0, completion=0.4, step=20.0)
+SHORT = Patience(group=0.3, completion=0.2, step=20.0)  # where all that is to be seen is that the time ends
+WAITING = ("infinite_loop", "ignores_sigterm", "sleeps_in_async", "slow_import")
 
 # What these try is refused wherever the child is locked.
 REFUSED = (
     *("fork_bomb", "fork_in_import", "daemon", "other_program", "environment_of_another", "environment_of_parent"),
     *("own_environment", "canary_file", "symlinks", "tcp_to_loopback", "abstract_socket", "socket_file"),
     *("writes_outside", "writes_into_packages", "fills_its_folder", "rewrites_itself", "own_memory", "devices"),
-    *("kills_another", "limits_another", "file_attributes", "system_calls"),
+    *("kills_another", "limits_another", "file_attributes", "system_calls", "empties_files", "signals_by_files"),
+    *("namespaces", "state_and_home"),
 )
 # How these end, under every level: what is said of each completion, as part of the reason there is no score.
 UNSCORED = {
-    "infinite_loop": "took longer than 0.4 s",
-    "ignores_sigterm": "took longer than 0.4 s",
-    "sleeps_in_async": "took longer than 0.4 s",
-    "slow_import": "could not be loaded: it took longer than 1 s",
+    "infinite_loop": "took longer than 0.2 s",
+    "ignores_sigterm": "took longer than 0.2 s",
+    "sleeps_in_async": "took longer than 0.2 s",
+    "slow_import": "could not be loaded: it took longer than 0.5 s",
     "huge_allocation": "MemoryError",
     "exits_hard": "the process ended with exit code 3",
     "exits_in_import": "SystemExit: 0 (exits_in_import.py, line 5)",
-    "exits_hard_in_import": "could not be loaded: the process ended with exit code 7, after printing 'something was missing'",
+    "exits_hard_in_import": "the process ended with exit code 7, after printing 'something was missing'",
     "kills_itself": "the process was ended by SIGKILL",
+    "odd_text": r"ValueError: \x1b[31mred\x1b[0m \u202eecalp rehtona\u202c  \x00xxx",
     "raises": "ValueError: no such answer (raises.py, line 5)",
     "raises_without_words": "Silent (raises_without_words.py, line 10)",
     "raises_exit": "KeyboardInterrupt",
@@ -74,7 +74,7 @@ KNOWN = ("canary.txt", "outside", "link")
 
 def test_every_hostile_file_is_tried() -> None:
     tried = {*REFUSED, *UNSCORED, *SCORED, *KILLED_BY_THE_LOCK}
-    assert tried == {path.stem for path in HERE.glob("*.py")}
+    assert tried == {path.stem for path in HOSTILE.glob("*.py")}
 
 
 @dataclass
@@ -97,14 +97,21 @@ def world(tmp_path: Path) -> Iterator[World]:
     victim = subprocess.Popen(["sleep", "60"], env={"TOKEN": "CANARY"}, start_new_session=True)
     # A path of a socket has 107 bytes at most.
     file = f"/tmp/{name}"
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
-        with socket.socket(socket.AF_UNIX) as in_file:
-            abstract.bind(f"\0{name}")
-            in_file.bind(file)
-            abstract.listen()
-            in_file.listen()
-            fields = {"port": server.getsockname()[1], "name": name, "socket_file": file, "link": str(tmp_path / "link")}
-            yield World(canary, victim, {"canary": str(canary), "victim": victim.pid, "outside": str(outside), **fields})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_UNIX) as abstract,
+        socket.socket(socket.AF_UNIX) as in_file,
+    ):
+        abstract.bind(f"\0{name}")
+        in_file.bind(file)
+        abstract.listen()
+        in_file.listen()
+        fields = {
+            **{"canary": str(canary), "readable": str(canary), "link": str(tmp_path / "link"), "outside": str(outside)},
+            **{"port": server.getsockname()[1], "name": name, "socket_file": file, "victim": victim.pid},
+            "folders": [str(load_settings().home), str(Path.home()), str(PROJECT), str(PROJECT / "core"), "/", "/tmp"],
+        }
+        yield World(canary, victim, fields)
     os.unlink(file)
     victim.kill()
     victim.wait()
@@ -113,11 +120,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def score(name: str, level: Level, fields: dict[str, Any], folder: Path) -> tuple[Scored, Box]:
     """Two completions, scored by a hostile file that the dashboard could have been given."""
     own = folder / f"{name}.py"
-    own.write_bytes((HERE / f"{name}.py").read_bytes())
-    box = Box(own_file(own), level, allow_plain=True, start_seconds=1.0 if name == "slow_import" else 20.0)
+    own.write_bytes((HOSTILE / f"{name}.py").read_bytes())
+    box = Box(own_file(own), level, allow_plain=True, start_seconds=0.5 if name == "slow_import" else 20.0)
     frame = Frame(({"role": "user", "content": "?"},), ("a", "b"), fields)
     try:
-        return SandboxedScorer(box, patience=PATIENCE).score([frame], ["reward"]), box
+        return SandboxedScorer(box, patience=SHORT if name in WAITING else PATIENCE).score([frame], ["reward"]), box
     finally:
         box.close()
 
@@ -129,27 +136,10 @@ def unharmed(world: World, folder: Path, name: str) -> None:
     assert (world.canary.stat().st_mode & 0o777, world.canary.stat().st_uid) == (0o644, os.getuid())
     assert [path.name for path in folder.iterdir() if path.name not in KNOWN] == [f"{name}.py"]
     assert [*(folder / "outside").iterdir()] == []
-    assert (folder / f"{name}.py").read_bytes() == (HERE / f"{name}.py").read_bytes()
+    assert (folder / f"{name}.py").read_bytes() == (HOSTILE / f"{name}.py").read_bytes()
 
 
-def left_over() -> list[int]:
-    """Processes of boxes that still run; those of a namespace end a moment after it."""
-    for _ in range(40):
-        members = [process.pid for process in psutil.process_iter() if str(SANDBOX / "child.py") in _command(process)]
-        if not members:
-            return []
-        time.sleep(0.05)
-    return members
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
-    except psutil.Error:
-        return []
-
-
-@pytest.mark.parametrize("level", LOCKED, ids=lambda level: level.name)
+@every_lock
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_they_try_is_refused(name: str, level: Level, world: World, tmp_path: Path) -> None:
     scored, _ = score(name, level, world.fields, tmp_path)
@@ -158,7 +148,7 @@ def test_what_they_try_is_refused(name: str, level: Level, world: World, tmp_pat
     assert left_over() == []
 
 
-@pytest.mark.parametrize("level", HAD, ids=lambda level: level.name)
+@every_level
 @pytest.mark.parametrize("name", UNSCORED)
 def test_what_goes_wrong_is_named_and_never_zero(name: str, level: Level, world: World, tmp_path: Path) -> None:
     scored, _ = score(name, level, world.fields, tmp_path)
@@ -166,11 +156,13 @@ def test_what_goes_wrong_is_named_and_never_zero(name: str, level: Level, world:
         assert outcome.value is None
         assert outcome.error is not None
         assert UNSCORED[name] in outcome.error
+        assert outcome.error.isprintable()
+        assert len(outcome.error) <= 600
     unharmed(world, tmp_path, name)
     assert left_over() == []
 
 
-@pytest.mark.parametrize("level", HAD, ids=lambda level: level.name)
+@every_level
 @pytest.mark.parametrize("name", SCORED)
 def test_what_does_no_harm_is_scored(name: str, level: Level, world: World, tmp_path: Path) -> None:
     scored, box = score(name, level, world.fields, tmp_path)
@@ -182,7 +174,7 @@ def test_what_does_no_harm_is_scored(name: str, level: Level, world: World, tmp_
         assert len(box.printed.head) == 64 << 10
 
 
-@pytest.mark.parametrize("level", LOCKED, ids=lambda level: level.name)
+@every_lock
 @pytest.mark.parametrize("name", KILLED_BY_THE_LOCK)
 def test_another_numbering_of_system_calls_ends_the_process(
     name: str, level: Level, world: World, tmp_path: Path
@@ -200,16 +192,15 @@ def test_plain_promises_time_a_clean_environment_and_an_end(name: str, world: Wo
     assert left_over() == []
     if name == "own_environment":
         assert [outcome.value for outcome in scored.outcomes["reward"]] == [0.0, 0.0]
-    assert (tmp_path / f"{name}.py").read_bytes() == (HERE / f"{name}.py").read_bytes()
+    assert (tmp_path / f"{name}.py").read_bytes() == (HOSTILE / f"{name}.py").read_bytes()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("level", HAD, ids=lambda level: level.name)
+@every_level
 def test_a_thousand_starts_leave_nothing(level: Level, tmp_path: Path) -> None:
-    fields = {"port": 1, "name": "x", "socket_file": "/x", "link": "/x", "canary": "/x", "victim": 1 << 22, "outside": "/"}
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(1000 // len(HAD)):
-        score("exits_hard", level, fields, tmp_path)
+        score("exits_hard", level, {}, tmp_path)
     assert left_over() == []
     assert len(os.listdir("/proc/self/fd")) <= before + 2
 
@@ -217,7 +208,7 @@ def test_a_thousand_starts_leave_nothing(level: Level, tmp_path: Path) -> None:
 def test_the_child_ends_with_the_process_that_asked(tmp_path: Path) -> None:
     """Also where it is deaf to its pipe and to signals, and the process had no time to clean up."""
     own = tmp_path / "ignores_sigterm.py"
-    own.write_bytes((HERE / "ignores_sigterm.py").read_bytes())
+    own.write_bytes((HOSTILE / "ignores_sigterm.py").read_bytes())
     program = (
         "import sys, threading, time\n"
         "from pathlib import Path\n"
@@ -229,7 +220,8 @@ def test_the_child_ends_with_the_process_that_asked(tmp_path: Path) -> None:
         "        box = Box(own_file(Path(sys.argv[1])), level, allow_plain=True)\n"
         "        box.start()\n"
         "        frame = {'prompt': [], 'completions': ['a'], 'completion_ids': [[]], 'fields': {}}\n"
-        "        ask = {'do': 'score', 'function': 'reward', 'frames': [frame], 'form': 'chat', 'state': {}, 'seed': ''}\n"
+        "        ask = {'do': 'score', 'function': 'reward', 'frames': [frame], 'form': 'chat', 'state': {}}\n"
+        "        ask['seed'] = ''\n"
         "        threading.Thread(target=box.call, args=(ask, 60.0), daemon=True).start()\n"
         "time.sleep(0.3)\n"
         "print('asked', flush=True)\n"

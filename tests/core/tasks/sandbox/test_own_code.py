@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox_support import box_around, every_level, frame
 
 from core.errors import InvalidInput
 from core.tasks.sandbox.failures import LoadFailed, Refused
@@ -12,7 +13,6 @@ from core.tasks.sandbox.own_file import list_functions, list_rows
 from core.tasks.sandbox.reading import read_own_code
 from core.tasks.sandbox.scorer import Frame, SandboxedScorer
 from core.tasks.sandbox.signatures import OwnFunction
-from sandbox_support import box_around, every_level, frame
 
 # The three examples of TRL's page on GRPO, "Using a custom reward function", as they stand there.
 TRL_EXAMPLES = '''

@@ -1,13 +1,14 @@
 """Programs that a model wrote: what they print and how they end, and that nothing of them stays."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from sandbox_support import HOSTILE, every_level, every_lock, left_over
 
 from core.errors import InvalidInput
 from core.tasks.sandbox.levels import PLAIN, Level
 from core.tasks.sandbox.programs import Finished, run_program
-from sandbox_support import every_level, every_lock
 
 
 def run(source: str, level: Level, stdin: str = "", seconds: float = 5.0) -> Finished:
@@ -92,10 +93,8 @@ time.sleep(60)
 
 @every_lock
 def test_it_may_start_processes_but_few_and_none_stays(level: Level) -> None:
-    from test_hostile import left_over
-
     assert run(FORKS, level).stdout == "from the child\n"
-    finished = run(MANY, level, seconds=1.0)
+    finished = run(MANY, level, seconds=0.6)
     assert 1 <= int(finished.stdout) <= 8
     assert left_over() == []
 
@@ -117,6 +116,22 @@ def test_the_rest_of_the_machine_is_closed_to_it(source: str, level: Level) -> N
     assert finished.exit_code == 1
     assert "PermissionError" in finished.stderr or "Read-only" in finished.stderr or "FileNotFound" in finished.stderr
     assert not Path("/tmp/grouper-program-was-here").exists()
+
+
+@every_lock
+def test_it_can_make_itself_no_world_of_its_own(level: Level) -> None:
+    finished = run((HOSTILE / "namespaces.py").read_text() + "\nprint(made())\n", level)
+    assert (finished.exit_code, finished.stdout) == (0, "[]\n"), finished
+
+
+@every_lock
+def test_it_has_no_other_process_signalled(level: Level) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as victim:
+        source = (HOSTILE / "signals_by_files.py").read_text()
+        finished = run(f"{source}\nprint(reward(['a'], [{victim.pid}]))\n", level)
+        alive = victim.poll() is None
+        victim.kill()
+    assert (finished.stdout, alive) == ("[0.0]\n", True), finished
 
 
 def test_without_consent_plain_is_refused() -> None:

@@ -4,13 +4,14 @@ import time
 from pathlib import Path
 
 import pytest
+from sandbox_support import box_around, every_level, frame
 
 from core.errors import InvalidInput
 from core.tasks.sandbox.answers import Outcome, read_answer
 from core.tasks.sandbox.failures import BrokenReply
 from core.tasks.sandbox.scored import Scored, ScoringWatch, Sheet
 from core.tasks.sandbox.scorer import Frame, Patience, SandboxedScorer
-from sandbox_support import box_around, every_level, frame
+from core.tasks.sandbox.wording import clean
 
 MIXED = """
 import os, time
@@ -32,7 +33,7 @@ def rank(completions, **kwargs):
         raise ValueError("bad text")
     return [sorted(texts).index(text) for text in texts]
 """
-PATIENCE = Patience(group=1.0, completion=0.5, step=20.0)
+PATIENCE = Patience(group=0.6, completion=0.3, step=20.0)
 
 
 def values(scored: Scored, function: str) -> list[float | None]:
@@ -48,7 +49,7 @@ def test_one_bad_completion_takes_no_other_score(level, tmp_path: Path) -> None:
     errors = [outcome.error for outcome in scored.outcomes["length"]]
     assert errors[1] == "ValueError: bad text (rewards.py, line 8)"
     assert errors[3] == "the process ended with exit code 4"
-    assert errors[6] == "took longer than 0.5 s and was ended"
+    assert errors[6] == "took longer than 0.3 s and was ended"
     assert scored.counts == {"scored": 5, "unscored": 3}
     assert scored.restarts == 4  # the group and the completion, of each of the two that ended the child
     assert scored.unscored_share == 3 / 8
@@ -69,7 +70,8 @@ def test_when_the_time_of_a_step_is_over_the_rest_is_unscored(tmp_path: Path) ->
     patience = Patience(group=0.4, completion=0.3, step=1.2)
     begun = time.monotonic()
     with box_around(MIXED, tmp_path) as box:
-        scored = SandboxedScorer(box, patience=patience).score([frame("a"), frame(*["hang"] * 8), frame("b")], ["length"])
+        frames = [frame("a"), frame(*["hang"] * 8), frame("b")]
+        scored = SandboxedScorer(box, patience=patience).score(frames, ["length"])
     assert time.monotonic() - begun < 3
     assert values(scored, "length") == [1.0, *[None] * 9]
     assert scored.outcomes["length"][-1].error == "the 1.2 s that a step has for scoring were spent"
@@ -152,17 +154,76 @@ def test_of_a_forged_reply_only_what_has_the_right_shape_is_taken() -> None:
     assert (answer.extra, answer.metrics) == ({"good": (1, 2, 3, 4, 5, 6)}, {"good": 2.0})
 
 
-def step(unscored: int, of: int = 10, cause: str = "took too long") -> Scored:
-    sheet = Sheet(["f"], of)
-    sheet.take("f", range(of), read_answer({"values": [1.0] * of, "extra": {}, "metrics": {}}, of))
-    sheet.miss("f", range(unscored), cause)
+ODD = """
+def named(completions, log_extra, log_metric, **kwargs):
+    log_extra("\\x1b[2Jcolumn" + "x" * 1000, ["two\\nlines\\x1b[0m", "\\ud800 half", 1 << 70, {"a": "\\x00"}])
+    log_metric("\\u202emetric\\r\\n", 1.0)
+    return [1.0] * len(completions)
+"""
+
+
+def test_names_and_texts_that_functions_log_are_fit_for_a_page(tmp_path: Path) -> None:
+    with box_around(ODD, tmp_path) as box:
+        scored = SandboxedScorer(box).score([frame("a", "b", "c", "d")], ["named"])
+    ((column, values),) = scored.extra.items()
+    assert column.startswith(r"\x1b[2Jcolumnxxx")
+    assert len(column) == 100
+    assert values == ("two\nlines\\x1b[0m", "\\ud800 half", str(1 << 70), "{'a': '\\x00'}")
+    assert scored.metrics == {"\\u202emetric  ": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "lines", "wanted"),
+    [
+        ("plain, ü and 漢字", 99, False, "plain, ü and 漢字"),
+        ("a\tb\nc\u2028d\xa0e", 99, False, "a b c d e"),
+        ("a\tb\nc\x0b\x1b[1m", 99, True, "a\tb\nc \\x1b[1m"),
+        ("\x9b31m \u2066 \ud83d \x7f", 99, True, "\\x9b31m \\u2066 \\ud83d \\x7f"),
+        ("abcdef", 4, False, "abc…"),
+        ("abcd", 4, False, "abcd"),
+        ("\x00" * 100, 6, False, "\\x00\\…"),
+        ("", 4, False, ""),
+    ],
+)
+def test_a_strangers_text_has_nothing_unseen_in_it(text: str, longest: int, lines: bool, wanted: str) -> None:
+    assert clean(text, longest, lines) == wanted
+
+
+def step(cause: str = "took too long", of: int = 10, **unscored: int) -> Scored:
+    """A step of ten completions, with how many each function left without a score."""
+    sheet = Sheet([*unscored], of)
+    for name, count in unscored.items():
+        sheet.take(name, range(of), read_answer({"values": [1.0] * of, "extra": {}, "metrics": {}}, of))
+        sheet.miss(name, range(count), cause)
     return sheet.finished(0, 0.0)
 
 
 def test_a_run_stops_after_three_steps_with_more_than_half_unscored_and_not_before() -> None:
     watch = ScoringWatch()
-    assert [watch.after(step(missed)) for missed in (6, 6, 5, 6, 10)] == [None] * 5
-    reason = watch.after(step(7, cause="died"))
+    assert [watch.after(step(f=missed)) for missed in (6, 6, 5, 6, 10)] == [None] * 5
+    reason = watch.after(step("died", f=7))
     assert reason is not None
+    assert reason.kind == "scoring"
+    assert reason.message.startswith("f left more than half of its completions without a score in 3 steps in a row")
     assert "16 of them for this reason: took too long." in reason.message
-    assert watch.after(step(0)) is None
+    assert watch.after(step(f=0)) is None
+
+
+def test_one_function_that_always_fails_stops_a_run_though_the_others_score() -> None:
+    watch = ScoringWatch()
+    assert [watch.after(step(good=0, bad=10, worse=0)) for _ in range(2)] == [None, None]
+    reason = watch.after(step(good=5, bad=6, worse=10))
+    assert reason is not None
+    assert reason.message.startswith("bad left")
+    assert "good" not in reason.message
+    assert "worse" not in reason.message
+
+
+def test_functions_that_fail_together_are_all_named() -> None:
+    watch = ScoringWatch()
+    for _ in range(2):
+        watch.after(step(first=6, second=9))
+    reason = watch.after(step(first=6, second=9))
+    assert reason is not None
+    assert reason.message.startswith("second left")
+    assert reason.message.endswith("So did first.")
