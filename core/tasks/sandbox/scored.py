@@ -1,15 +1,12 @@
-"""What became of a step's completions, and whether scoring still works."""
+"""What became of a step's completions."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from core.errors import RunError
 from core.tasks.sandbox.answers import Answer, Outcome
-
-STEPS, SHARE = 3, 0.5
 
 
 @dataclass(frozen=True)
@@ -32,19 +29,6 @@ class Scored:
     causes: Mapping[str, int]
     restarts: int
     seconds: float
-
-    @property
-    def unscored_share(self) -> float:
-        total = sum(self.counts.values())
-        return self.counts.get("unscored", 0) / total if total else 0.0
-
-    def missing(self, function: str) -> list[str]:
-        """Why this function gave no score, once for each completion that has none."""
-        return [outcome.error for outcome in self.outcomes.get(function, ()) if outcome.error is not None]
-
-    def lacks(self, function: str) -> bool:
-        """Whether more than half of this function's scores are missing."""
-        return len(self.missing(function)) > SHARE * len(self.outcomes.get(function, ()))
 
 
 class Sheet:
@@ -78,33 +62,4 @@ class Sheet:
             dict(Counter(outcome.error for outcome in found if outcome.error is not None).most_common()),
             restarts,
             seconds,
-        )
-
-
-class ScoringWatch:
-    """Notices when a function's scores keep missing: a run must not go on learning from the few that are left."""
-
-    def __init__(self) -> None:
-        self._last: deque[Scored] = deque(maxlen=STEPS)
-
-    def after(self, scored: Scored) -> RunError | None:
-        """The reason to stop, once this is the third step in a row that lacks more than half of a function's scores."""
-        self._last.append(scored)
-        if len(self._last) < STEPS:
-            return None
-        failing = [name for name in scored.outcomes if all(step.lacks(name) for step in self._last)]
-        return self._reason(failing) if failing else None
-
-    def _reason(self, failing: Sequence[str]) -> RunError:
-        """Of the function that fails most often; the others are named."""
-        causes = {name: Counter(cause for step in self._last for cause in step.missing(name)) for name in failing}
-        worst = max(failing, key=lambda name: causes[name].total())
-        cause, times = causes[worst].most_common(1)[0]
-        others = [name for name in failing if name != worst]
-        too = f" So did {', '.join(others)}." if others else ""
-        return RunError(
-            "scoring",
-            f"{worst} left more than half of its completions without a score in {STEPS} steps in a row, {times} of "
-            f"them for this reason: {cause}.{too}",
-            "Mend the function, try it on the task's page, and launch the run again.",
         )

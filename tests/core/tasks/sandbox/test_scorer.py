@@ -9,7 +9,7 @@ from sandbox_support import box_around, every_level, frame
 from core.errors import InvalidInput
 from core.tasks.sandbox.answers import Outcome, read_answer
 from core.tasks.sandbox.failures import BrokenReply
-from core.tasks.sandbox.scored import Scored, ScoringWatch, Sheet
+from core.tasks.sandbox.scored import Scored
 from core.tasks.sandbox.scorer import Frame, Patience, SandboxedScorer
 from core.tasks.sandbox.wording import clean
 
@@ -52,7 +52,6 @@ def test_one_bad_completion_takes_no_other_score(level, tmp_path: Path) -> None:
     assert errors[6] == "took longer than 0.3 s and was ended"
     assert scored.counts == {"scored": 5, "unscored": 3}
     assert scored.restarts == 4  # the group and the completion, of each of the two that ended the child
-    assert scored.unscored_share == 3 / 8
 
 
 def test_functions_that_compare_see_all_at_once_and_fail_at_once(tmp_path: Path) -> None:
@@ -187,43 +186,3 @@ def test_names_and_texts_that_functions_log_are_fit_for_a_page(tmp_path: Path) -
 )
 def test_a_strangers_text_has_nothing_unseen_in_it(text: str, longest: int, lines: bool, wanted: str) -> None:
     assert clean(text, longest, lines) == wanted
-
-
-def step(cause: str = "took too long", of: int = 10, **unscored: int) -> Scored:
-    """A step of ten completions, with how many each function left without a score."""
-    sheet = Sheet([*unscored], of)
-    for name, count in unscored.items():
-        sheet.take(name, range(of), read_answer({"values": [1.0] * of, "extra": {}, "metrics": {}}, of))
-        sheet.miss(name, range(count), cause)
-    return sheet.finished(0, 0.0)
-
-
-def test_a_run_stops_after_three_steps_with_more_than_half_unscored_and_not_before() -> None:
-    watch = ScoringWatch()
-    assert [watch.after(step(f=missed)) for missed in (6, 6, 5, 6, 10)] == [None] * 5
-    reason = watch.after(step("died", f=7))
-    assert reason is not None
-    assert reason.kind == "scoring"
-    assert reason.message.startswith("f left more than half of its completions without a score in 3 steps in a row")
-    assert "16 of them for this reason: took too long." in reason.message
-    assert watch.after(step(f=0)) is None
-
-
-def test_one_function_that_always_fails_stops_a_run_though_the_others_score() -> None:
-    watch = ScoringWatch()
-    assert [watch.after(step(good=0, bad=10, worse=0)) for _ in range(2)] == [None, None]
-    reason = watch.after(step(good=5, bad=6, worse=10))
-    assert reason is not None
-    assert reason.message.startswith("bad left")
-    assert "good" not in reason.message
-    assert "worse" not in reason.message
-
-
-def test_functions_that_fail_together_are_all_named() -> None:
-    watch = ScoringWatch()
-    for _ in range(2):
-        watch.after(step(first=6, second=9))
-    reason = watch.after(step(first=6, second=9))
-    assert reason is not None
-    assert reason.message.startswith("second left")
-    assert reason.message.endswith("So did first.")
