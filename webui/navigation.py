@@ -17,10 +17,13 @@ from webui.pages import (
     evaluation,
     find,
     launch,
+    new_task,
     prompt,
     replay,
     run,
     runs,
+    task,
+    tasks,
 )
 from webui.pages.frame import Link
 from webui.services import Services
@@ -55,6 +58,14 @@ class Page:
 
 PAGES: tuple[Page, ...] = (
     Page("Launch", "", launch, icon='<path d="M8 13V3M4 7l4-4 4 4"/>'),
+    Page(
+        "Tasks",
+        "tasks",
+        tasks,
+        icon='<rect x="2.5" y="2.5" width="11" height="11" rx="1.5"/><path d="M5 8l2 2 4-4.5"/>',
+    ),
+    Page("Task", "task", task, under="Tasks"),
+    Page("New task", "new-task", new_task, under="Tasks"),
     Page("Runs", "runs", runs, icon='<path d="M2.5 4h11M2.5 8h11M2.5 12h7"/>', first=runs.first),
     Page("Run", "run", run, under="Runs", first=run.first),
     Page(

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -29,6 +29,7 @@ from webui.pages.launch_form import (
     plan_view,
     refused,
     starting_values,
+    task_choices,
 )
 from webui.pages.launch_presets import build_presets, register_presets
 from webui.present import esc, panel, skeleton
@@ -141,9 +142,10 @@ def _form(services: Services) -> tuple[Form, gr.HTML]:
             )
     with gr.Column(elem_classes="card"):
         form["recipe"] = gr.Dropdown(
-            [(recipe.title, recipe.name) for recipe in RECIPES],
+            task_choices(services),
             value=RECIPES[0].name,
-            label=words("Recipe"),
+            allow_custom_value=True,  # a task may be saved while the page is open
+            label=words("Task"),
             info=words(forms.form_field("recipe").hint),
             elem_id="field-recipe",
         )
@@ -180,7 +182,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
     def arrive(request: gr.Request, starting: dict[str, Any], *given: Any) -> list[Any]:
         like = request.query_params.get("like", "")
         if not like:
-            return ["", *begin(starting, *given)]
+            return ["", *begin(starting, *_with_task(given, request.query_params.get("task", "")))]
 
         def without(error: Exception) -> list[Any]:
             """The form is usable all the same."""
@@ -194,6 +196,7 @@ def _register(app: gr.Blocks, services: Services, form: Form, outputs: list[Comp
         return with_its_settings()
 
     everything = [*outputs, *fields]
+    app.load(lambda: gr.Dropdown(choices=task_choices(services)), None, form["recipe"], **QUIET)
     app.load(arrive, [outputs[0], *fields], [problem, *everything], **QUIET)
     latest = {**QUIET, "trigger_mode": "always_last"}  # while one answer is on its way only the last change waits
     gr.on([control.input for control in identity], begin, [outputs[0], *fields], everything, **latest)  # type: ignore[attr-defined]
@@ -253,6 +256,12 @@ def _not_launched(services: Services, chosen: dict[str, Any], error: Exception) 
         error_panel(error, "The run was not launched"),
         field_errors([error]),
     ]
+
+
+def _with_task(given: Sequence[Any], task: str) -> list[Any]:
+    """The form's values with the task that the address names."""
+    values = forms.named(given)
+    return [*{**values, "recipe": task or values["recipe"]}.values()]
 
 
 def _changes(text: str) -> dict[str, Any]:

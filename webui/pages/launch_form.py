@@ -15,7 +15,8 @@ from core.planning.recommended import fitting_models
 from core.planning.remedies import remedies
 from core.planning.resolved_run import resolve
 from core.planning.run_plan import preview
-from core.tasks.registry import compose
+from core.tasks.own.saved import SavedTask, list_saved
+from core.tasks.registry import RECIPES, compose
 from core.units import gib, parameters
 from webui import forms
 from webui.components.budget_bar import budget_bar
@@ -72,6 +73,19 @@ def refused(error: Exception, doing: str, fields: int) -> list[Any]:
     """The same outputs when a config cannot stand there: everything stays, and the reason is said."""
     problem = [gr.skip(), gr.skip(), error_panel(error, doing), gr.skip(), field_errors([error]), gr.skip()]
     return [*problem, *(gr.skip() for _ in range(fields))]
+
+
+def task_choices(services: Services) -> list[tuple[str, str]]:
+    """The recipes that ship, then the newest version of each task of one's own, then the older ones."""
+    saved = list_saved(services.settings.tasks)
+    newest = {task.short: task.name for task in reversed(saved)}
+    own = [(_task_label(task, newest[task.short]), task.name) for task in saved]
+    return [*((recipe.title, recipe.name) for recipe in RECIPES), *own]
+
+
+def _task_label(task: SavedTask, newest: str) -> str:
+    version = "" if task.name == newest else f" · {task.name.partition('@')[2]}"
+    return f"{task.spec.title or task.short}{version}"
 
 
 def model_choices(services: Services, gpu: str) -> list[tuple[str, str]]:

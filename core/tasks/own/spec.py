@@ -174,6 +174,17 @@ def parse_spec(text: str) -> TaskSpec:
     return make_spec(found)
 
 
+def parse_options(text: str, reward: str) -> dict[str, Any]:
+    """A reward's options, one KEY = VALUE a line. Raises InvalidInput naming the reward."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = f"whose options cannot be read ({error})"
+        raise InvalidInput(
+            "reward", reward, problem, 'write one KEY = VALUE a line, such as inside = "answer"'
+        ) from None
+
+
 def make_spec(values: Mapping[str, Any]) -> TaskSpec:
     """Raises InvalidInput naming the first field that is wrong."""
     try:
