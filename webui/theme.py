@@ -30,6 +30,7 @@ STYLES = (
     "answers",
     "compare",
     "launch",
+    "tasks",
     "phone",
     "checks",
     "finder",

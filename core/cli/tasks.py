@@ -12,9 +12,11 @@ from core.cli.output import say, say_live, show_result
 from core.config.run_config import parse_assignments
 from core.errors import InvalidInput
 from core.installation import detected_gpu
+from core.jobs.benching import bench_task, earlier_completions
 from core.jobs.trying import try_task
 from core.records.trial import Trial, trial_json
 from core.settings import load_settings
+from core.tasks.bench import as_lines
 from core.tasks.data import DataSource
 from core.tasks.own.approvals import approvals, approve, own_codes
 from core.tasks.own.archive import export_task
@@ -61,13 +63,27 @@ def new(
 def check(
     name: TaskName,
     rows: Annotated[int | None, typer.Option(help="Look at this many rows only.", min=1)] = None,
+    runs: Annotated[list[str], typer.Option(metavar="ID", help="Score completions of this earlier run, too.")] = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
-    """Whether the rows can be used and whether the rewards can be trusted, before anything is trained."""
-    tasks = load_settings().tasks
-    for found in examine(own_task(name, tasks), limit=rows, progress=_counted):
-        last = found
-    show_result(as_json, last, "\n".join(report_lines(last)))
+    """Whether the rows can be used and the rewards be trusted, before anything is trained."""
+    settings, database = open_state()
+    checked, made = None, next((each for each in RECIPES if each.name == name), None)
+    if made is None:
+        own = own_task(name, settings.tasks)
+        made = own.task() if own.spec.data.source else get_recipe(save(name, settings.tasks).name, settings.tasks)
+        if own.spec.data.source:
+            *_, checked = examine(own, limit=rows, progress=_counted)
+    lines = report_lines(checked) if checked else []
+    try:
+        earlier = tuple(each for run in runs for each in earlier_completions(database, run))
+        report = bench_task(settings, made, earlier)
+    except InvalidInput as error:
+        show_result(as_json, {"rows": checked, "rewards": None}, "\n".join(lines))
+        say(f"The rewards were not tried: {error}")
+        return
+    document = {"rows": checked, "rewards": report, "verdict": report.verdict}
+    show_result(as_json, document, "\n".join([*lines, "", *as_lines(report)]))
 
 
 @task.command("try")

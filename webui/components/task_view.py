@@ -5,6 +5,8 @@ from statistics import median
 
 from core.jobs.trying import PromptTokens
 from core.records.trial import Trial
+from core.tasks.bench import BenchReport, Finding, RewardReport
+from core.tasks.bench.probes import PROBES, Probe
 from core.tasks.data import Column
 from core.tasks.data.roles import RoleGuess
 from core.tasks.own.examination import Examination
@@ -14,8 +16,10 @@ from core.tasks.template import written
 from core.units import duration, plural, significant, thin
 from webui.components.completions import group_view
 from webui.present import definitions, esc, folded, marked, own, panel, sentence
+from webui.present import reward as reward_text
 
 BARS = 24
+SHOWN = 200  # characters of a text that shows a finding
 SAMPLE = 80  # characters of a value in the table of columns
 
 
@@ -107,6 +111,41 @@ def examination_view(found: Examination) -> str:
 
 def _list(lines: Iterable[str]) -> str:
     return f'<ul class="findings" lang="en">{"".join(f"<li>{sentence(line)}</li>" for line in lines)}</ul>'
+
+
+def bench_view(report: BenchReport) -> str:
+    """What each reward says of each probe, and what that shows."""
+    columns = [*report.rewards, report.total]
+    heads = "".join(f'<th scope="col" class="number">{own(reward.name)}</th>' for reward in report.rewards)
+    rows = "".join(
+        f'<tr><th scope="row" lang="en">{esc(probe.name)}</th>{"".join(_mean(each, probe) for each in columns)}</tr>'
+        for probe in PROBES
+        if probe.name in report.total.means
+    )
+    table = (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Mean scores"><table class="table bench"><thead><tr>'
+        f'<th scope="col">Text</th>{heads}<th scope="col" class="number">Total</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    found = "".join(_finding(finding) for finding in report.findings)
+    verdict = {"flaw": "The rewards have a flaw", "warning": "Worth a look", "sound": "The rewards are sound"}
+    speed = f"{report.texts:,} texts made from {report.rows} rows; {report.per_second:,.0f} scored a second."
+    return f'<h3>{verdict[report.verdict]}</h3><ul class="verdicts">{found}</ul>{table}<p class="soft">{esc(speed)}</p>'
+
+
+def _mean(column: RewardReport, probe: Probe) -> str:
+    mean = column.means.get(probe.name)
+    flawed = probe.kind == "wrong" and column.false_positives.get(probe.name, 0.0) > 0.5
+    return f'<td class="number{" hot" if flawed else ""}">{reward_text(mean)}</td>'
+
+
+def _finding(finding: Finding) -> str:
+    whose = f"{own(finding.reward)}: " if finding.reward else ""
+    says = f'{whose}<span lang="en">{esc(finding.says)}</span>'
+    if finding.row is not None:
+        text = marked(finding.text[:SHOWN] or "(empty)")
+        says += f'<br><span class="soft">row {finding.row + 1}:</span> <span class="mono" translate="no">{text}</span>'
+    return f'<li class="{finding.severity}"><b>{finding.severity}</b> <span>{says}</span></li>'
 
 
 def trial_view(trial: Trial, price: float = 0.0) -> str:

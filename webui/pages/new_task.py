@@ -81,7 +81,7 @@ def _data_step() -> dict[str, Any]:
             file_types=[".csv", ".jsonl", ".parquet", ".gz", ".zst", ".zip"],
             type="filepath",
             elem_id="upload",
-            height=96,
+            height=150,
         )
         parts["source"] = gr.Textbox(
             label=words("Or where it lies"),
@@ -159,7 +159,8 @@ def _rewards_step(fields: dict[str, Any]) -> list[tuple[Component, Component, Co
                     visible=number == 0,
                 )
             slots.append((what, weight, options))
-        fields["add"] = gr.Button(words("Add a reward"), size="sm", scale=0, elem_id="add-reward")
+        with gr.Row(elem_classes="buttons-line"):
+            fields["add"] = gr.Button(words("Add a reward"), size="sm", scale=0, elem_id="add-reward")
         with gr.Accordion(words("A function of your own"), open=False, elem_id="own-code"):
             still(
                 '<p class="soft">A function in the form of TRL, verl or ms-swift, unchanged. It runs in a sandbox, and '

@@ -10,6 +10,7 @@ import gradio as gr
 
 from core.errors import InvalidInput
 from core.installation import detected_gpu
+from core.jobs.benching import bench_task
 from core.jobs.trying import try_task
 from core.tasks.own.approvals import approvals, approve, own_codes
 from core.tasks.own.examination import examine
@@ -19,14 +20,21 @@ from core.tasks.sandbox.levels import PLAIN
 from core.tasks.sandbox.probe import probe
 from core.tasks.task import Task
 from webui.components.live import live, still
-from webui.components.task_view import examination_view, prompt_view, protection_view, rewards_table, trial_view
+from webui.components.task_view import (
+    bench_view,
+    examination_view,
+    prompt_view,
+    protection_view,
+    rewards_table,
+    trial_view,
+)
 from webui.language import words
 from webui.pages.frame import QUIET, error_panel, or_else, page_body, title
 from webui.pages.launch_form import model_choices
 from webui.present import copyable, empty_state, esc, panel, skeleton
 from webui.services import Services
 
-EXAMPLES = 3
+EXAMPLES = 2
 DEFAULT_MODEL = "smollm2-135m"
 
 
@@ -40,7 +48,8 @@ def build(app: gr.Blocks, services: Services) -> None:
                     examples = live(skeleton(6), elem_id="examples")
                 with gr.Column(elem_classes="card"):
                     still("<h2>Check rows and rewards</h2>")
-                    check = gr.Button(words("Check"), size="sm", scale=0, elem_id="check-task")
+                    with gr.Row(elem_classes="buttons-line"):
+                        check = gr.Button(words("Check"), size="sm", scale=0, elem_id="check-task")
                     checked = live(elem_id="checked")
             with gr.Column(scale=6, min_width=320):
                 with gr.Column(elem_classes="card"):
@@ -63,7 +72,8 @@ def build(app: gr.Blocks, services: Services) -> None:
                         )
                         rows = gr.Number(4, precision=0, label=words("Prompts"), elem_id="field-try-rows")
                         price = gr.Number(0, label=words("Price of an hour"), elem_id="field-try-price")
-                    tried_it = gr.Button(words("Try it"), size="sm", scale=0, elem_id="try-task")
+                    with gr.Row(elem_classes="buttons-line"):
+                        tried_it = gr.Button(words("Try it"), size="sm", scale=0, elem_id="try-task")
                     tried = live(elem_id="tried")
                 with gr.Column(elem_classes="card"):
                     files = live(skeleton(3), elem_id="files")
@@ -169,19 +179,25 @@ def _short(folder: Path) -> str:
 
 
 def _checked(services: Services, name: str) -> Iterator[list[Any]]:
-    """The rows, report by report, as they are looked at."""
+    """The rows, report by report, as they are looked at; then the rewards under attack."""
     busy = gr.Button(words("Checking"), interactive=False)
     ready = gr.Button(words("Check"), interactive=True)
+    rows = ""
     try:
         yield [skeleton(3), busy]
+        task = get_recipe(name, services.settings.tasks)
         if not any(recipe.name == name for recipe in RECIPES):
             own = own_task(name, services.settings.tasks)
             if own.spec.data.source:
                 for found in examine(own):
-                    yield [examination_view(found), busy]
-        yield [gr.skip(), ready]
+                    rows = examination_view(found)
+                    yield [rows + skeleton(3), busy]
+        if task.needs_dataset:
+            yield [panel("quiet", "Needs a data set", "Its rewards are tried once there is one."), ready]
+            return
+        yield [rows + bench_view(bench_task(services.settings, task)), ready]
     except Exception as error:  # comes after reports that are shown already
-        yield [error_panel(error, "The check could not be made"), ready]
+        yield [rows + error_panel(error, "The check could not be made"), ready]
 
 
 def _tried(services: Services, name: str, model: str, rows: Any, price: Any) -> Iterator[list[Any]]:
