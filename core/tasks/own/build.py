@@ -12,9 +12,11 @@ from core.tasks.data import BadRow, DataSource, Row, Table, open_table
 from core.tasks.data.order import Order, Split, sample_indices
 from core.tasks.data.rules import Rules, Wanted, checked_row, next_row, refuse_unusable
 from core.tasks.generator import Generator
+from core.tasks.gym import PREFIX as GYM
+from core.tasks.gym import gym_generator
 from core.tasks.own.asking import Asking
 from core.tasks.own.rewards import make_reward, own_function
-from core.tasks.own.spec import SIZES, TaskSpec
+from core.tasks.own.spec import SIZES, Data, TaskSpec
 from core.tasks.rewards.library import library_reward
 from core.tasks.task import Example, Reward, Task
 
@@ -148,12 +150,25 @@ class OwnTask:
 
 
 def generated_task(spec: TaskSpec, folder: Path, generators: Mapping[str, Generator], name: str = "") -> Task:
-    """The task whose examples a function makes. Raises NotFound for one that is not known."""
-    if spec.data.use not in generators:
-        known = ", ".join(generators)
-        raise NotFound("data.use", spec.data.use, "which makes no examples here", f"choose one of {known}")
+    """The task whose examples a function makes.
+
+    Raises NotFound for a function that is not known, InvalidInput for settings that it does not take.
+    """
     rewards = tuple(make_reward(part, folder, None) for part in spec.reward)
-    return _named(spec, name, rewards, generators[spec.data.use], None)
+    return _named(spec, name, rewards, _generator(spec.data, generators), None)
+
+
+def _generator(data: Data, generators: Mapping[str, Generator]) -> Generator:
+    if data.use.startswith(GYM):
+        return gym_generator(data.use, data.settings, data.shots)
+    if data.use not in generators:
+        known = ", ".join([*generators, f"{GYM}FAMILY"])
+        raise NotFound("data.use", data.use, "which makes no examples here", f"choose one of {known}")
+    for name in ("settings", "shots"):
+        if name in data.model_fields_set:
+            value = getattr(data, name)
+            raise InvalidInput(f"data.{name}", value, f"which {data.use} does not take", "leave it out")
+    return generators[data.use]
 
 
 def _named(

@@ -38,12 +38,15 @@ class Data(Part):
     bad_rows: Literal["leave-out", "stop"] = Field("leave-out", description="What to do with rows that cannot be used.")
     use: str = Field("", max_length=200, description="Examples that a function makes, such as reasoning-gym:chain_sum.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that function.")
+    shots: int = Field(1, ge=0, le=8, description="Answered examples that a family of reasoning-gym shows first.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if bool(self.source) == bool(self.use):
             problem = "beside data.use" if self.source else "and so is data.use"
             raise InvalidInput("data.source", self.source, problem, "give one of the two: files, or a function")
+        if self.source and "shots" in self.model_fields_set:
+            raise InvalidInput("data.shots", self.shots, "beside data.source", "write it as prompt.shots")
         return self
 
 

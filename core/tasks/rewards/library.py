@@ -12,6 +12,7 @@ from core.errors import InvalidInput, NotFound
 from core.tasks.rewards.answers import Choice, Exact, Normalised, Number, Regex
 from core.tasks.rewards.composites import AllOf, Composite, Gate, Part, Weighted
 from core.tasks.rewards.countdown import CountdownNumbers, CountdownTarget
+from core.tasks.rewards.gym import ReasoningGym
 from core.tasks.rewards.lengths import Length, Overlong, Repetition
 from core.tasks.rewards.likeness import Fuzzy, Language
 from core.tasks.rewards.mathematics import MathEquivalent
@@ -47,6 +48,7 @@ LIBRARY: Mapping[str, type[LibraryReward]] = {
     "repetition": Repetition,
     "countdown-numbers": CountdownNumbers,
     "countdown-target": CountdownTarget,
+    "reasoning-gym": ReasoningGym,
     "weighted": Weighted,
     "all-of": AllOf,
     "gate": Gate,

@@ -9,10 +9,12 @@ from core.errors import InvalidInput
 
 
 def imported(module: str, extra: str) -> ModuleType:
-    """The module. Raises InvalidInput, which names Grouper's extra, where the package is not installed."""
+    """The module. Raises InvalidInput, which names Grouper's extra, where its package is not installed."""
     try:
         return importlib.import_module(module)
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
         raise missing(module, extra) from None
 
 

@@ -13,7 +13,15 @@ from core.tasks.sandbox.levels import Level
 from core.tasks.sandbox.scorer import Frame, Patience, SandboxedScorer
 from core.tasks.sandbox.sources import Library
 
-FIELDS = {"answer": "42", "numbers": [1, 2, 3], "target": 6, "object": {"a": 1}}
+FIELDS = {
+    "answer": "42",
+    "numbers": [1, 2, 3],
+    "target": 6,
+    "object": {"a": 1},
+    "family": "chain_sum",
+    "settings": {},
+    "entry": {"question": "20 + 22 =", "answer": "42", "metadata": {}},
+}
 # Options that a reward cannot do without.
 OPTIONS: dict[str, dict[str, Any]] = {
     "regex": {"pattern": "[0-9]+"},

@@ -1,5 +1,7 @@
 """A package that is not there is named together with what to install."""
 
+from pathlib import Path
+
 import pytest
 
 from core.errors import InvalidInput
@@ -19,3 +21,10 @@ def test_packages_are_looked_for_without_importing_them() -> None:
     refuse_missing({"math_verify": "train", "json": "train"})
     with pytest.raises(InvalidInput, match="extra gym"):
         refuse_missing({"json": "train", "no_such_package": "gym"})
+
+
+def test_a_package_that_fails_over_another_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leans_on_another.py").write_text("import no_such_package", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        imported("leans_on_another", "train")
