@@ -251,7 +251,7 @@ class _Page:
         add.click(_one_more, [slot[0] for slot in slots], [part for slot in slots for part in slot], **QUIET)
         code = form[FIELDS.index("code")]
         kinds = [slot[0] for slot in slots]
-        code.change(_choices_with, [code, *kinds], kinds, **latest)  # type: ignore[attr-defined]
+        code.input(_choices_with, code, kinds, **latest)  # type: ignore[attr-defined]
 
     def _guarded(self, handler: Callable[..., list[Any]], outputs: int) -> Callable[..., list[Any]]:
         guard = or_else(lambda error: [error_panel(error, "The data cannot be used"), *[gr.skip()] * (outputs - 1)])
@@ -265,11 +265,11 @@ class _Page:
         drafting, draft = copied(self._settings, name)
         return self._shown(drafting, draft)
 
-    def open(self, upload: str | None, source: str, config: str, split: str, revision: str) -> list[Any]:
+    def open(self, upload: str | None, source: str, *hub: str | None) -> list[Any]:
         """Opens the data, guesses what its columns are for, and drafts a task."""
         folder = new_folder(self._settings)
         location = taken_in(upload, source or "", folder, self._settings)
-        asked = DataSource(location, config.strip(), split.strip(), revision.strip())
+        asked = DataSource(location, *((part or "").strip() for part in hub))
         draft = draft_task(asked, name_of(location), base=folder, cache=self._settings.tasks / INDEXES)
         own = OwnTask(draft.spec, folder, self._settings.tasks / INDEXES)
         described = draft.spec.data.model_dump(exclude_defaults=True)
@@ -414,10 +414,10 @@ def _reward_choices(code: str) -> list[tuple[str, str]]:
     return [("–", ""), *own, *((f"{name} · {made.about}", name) for name, made in LIBRARY.items())]
 
 
-def _choices_with(code: str, *chosen: str) -> list[Any]:
+def _choices_with(code: str) -> list[Any]:
+    """What can be chosen as a reward, with the functions of the file as it stands now."""
     choices = _reward_choices(code)
-    known = {value for _, value in choices}
-    return [gr.Dropdown(choices=choices, value=each if each in known else "") for each in chosen]
+    return [gr.Dropdown(choices=choices) for _ in range(SLOTS)]
 
 
 def _one_more(*chosen: str) -> list[Any]:

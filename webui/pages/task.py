@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -84,18 +85,10 @@ def build(app: gr.Blocks, services: Services) -> None:
         return [asked, *render(services, asked), *_agreement(services, asked)]
 
     app.load(arrive, None, [name, heading, examples, rewards, files, agree, consent], **QUIET)
-    check.click(lambda task: _checked(services, task), name, [checked, check], **QUIET)
+    check.click(partial(_checked, services), name, [checked, check], **QUIET)
     if not services.read_only:
-        tried_it.click(
-            lambda task, chosen, count, cost: _tried(services, task, chosen, count, cost),
-            [name, model, rows, price],
-            [tried, tried_it],
-            **QUIET,
-        )
-        agree.click(
-            lambda task, unprotected: _agreed(services, task, unprotected), [name, consent], [rewards, agree, consent],
-            **QUIET,
-        )  # fmt: skip
+        tried_it.click(partial(_tried, services), [name, model, rows, price], [tried, tried_it], **QUIET)
+        agree.click(partial(_agreed, services), [name, consent], [rewards, agree, consent], **QUIET)
 
 
 def render(services: Services, name: str) -> list[str]:

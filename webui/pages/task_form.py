@@ -103,6 +103,8 @@ def spec_of(drafting: Drafting, fields: Mapping[str, Any], rewards: Sequence[tup
     """The task that the form says. Raises InvalidInput naming what is wrong."""
     if not drafting.folder:
         raise InvalidInput("data", "", "which is not open yet", "open a file, a folder or a data set first")
+    if not any(what for what, _, _ in rewards):
+        raise InvalidInput("reward", "", "which is missing", "choose one in step 3")
     prompt = {name: fields[name] for name in ("system", "user", "messages", "gold") if str(fields[name] or "").strip()}
     values: dict[str, Any] = {
         "name": str(fields["name"]).strip(),
