@@ -1,17 +1,31 @@
 """The rewards that a task file can name with `use`."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from core.config.sentence import sentence
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from core.tasks.rewards.answers import Choice, Exact, Normalised, Number, Regex
+from core.tasks.rewards.composites import AllOf, Composite, Gate, Part, Weighted
 from core.tasks.rewards.countdown import CountdownNumbers, CountdownTarget
+from core.tasks.rewards.lengths import Length, Overlong, Repetition
+from core.tasks.rewards.likeness import Fuzzy, Language
+from core.tasks.rewards.mathematics import MathEquivalent
+from core.tasks.rewards.of_trl import (
+    Accuracy,
+    CosineScaled,
+    ReasoningAccuracy,
+    RepetitionPenalty,
+    SoftOverlong,
+    ThinkFormat,
+)
 from core.tasks.rewards.reward import LibraryReward
-from core.tasks.rewards.structure import JsonFields, JsonObject, Tags
+from core.tasks.rewards.schema import JsonSchema
+from core.tasks.rewards.structure import JsonFields, JsonObject, Tags, Xml
 from core.tasks.task import RewardFunction
 
 LIBRARY: Mapping[str, type[LibraryReward]] = {
@@ -20,23 +34,46 @@ LIBRARY: Mapping[str, type[LibraryReward]] = {
     "number": Number,
     "choice": Choice,
     "regex": Regex,
+    "math": MathEquivalent,
+    "fuzzy": Fuzzy,
     "tags": Tags,
+    "xml": Xml,
     "json-object": JsonObject,
     "json-fields": JsonFields,
+    "json-schema": JsonSchema,
+    "language": Language,
+    "length": Length,
+    "overlong": Overlong,
+    "repetition": Repetition,
     "countdown-numbers": CountdownNumbers,
     "countdown-target": CountdownTarget,
+    "weighted": Weighted,
+    "all-of": AllOf,
+    "gate": Gate,
+    "trl:think_format_reward": ThinkFormat,
+    "trl:get_soft_overlong_punishment": SoftOverlong,
+    "trl:get_repetition_penalty_reward": RepetitionPenalty,
+    "trl:accuracy_reward": Accuracy,
+    "trl:reasoning_accuracy_reward": ReasoningAccuracy,
+    "trl:get_cosine_scaled_reward": CosineScaled,
 }
+DEEPEST = 4  # rewards in rewards
 
 
-def library_reward(use: str, options: Mapping[str, Any]) -> LibraryReward:
-    """The reward of this name with these options.
+def library_reward(use: str, options: Mapping[str, Any], depth: int = 1) -> LibraryReward:
+    """The reward of this name with these options; parts of one are tables with `use`, `weight` and their options.
 
     Raises NotFound for a name that is none, InvalidInput for an option that cannot be.
     """
     if use not in LIBRARY:
         raise NotFound("use", use, "which no reward is called", f"choose one of {', '.join(LIBRARY)}")
+    given = dict(options)
+    if issubclass(LIBRARY[use], Composite):
+        if depth > DEEPEST:
+            raise InvalidInput("parts", use, f"below {DEEPEST} others", "put fewer rewards into each other")
+        given["parts"] = tuple(_part(each, depth) for each in _listed(given.get("parts")))
     try:
-        return LIBRARY[use].model_validate(dict(options))
+        return LIBRARY[use].model_validate(given)
     except ValidationError as error:
         raise sentence(error, LIBRARY[use], f"reward {use}") from None
 
@@ -45,3 +82,19 @@ def scored_by(document: str) -> RewardFunction:
     """The function of a reward from its JSON document, {"use": NAME, ...options}: what a scoring process is sent."""
     options = json.loads(document)
     return library_reward(options.pop("use"), options).score
+
+
+def _listed(parts: Any) -> list[Any]:
+    if not isinstance(parts, list | tuple):
+        raise InvalidInput("parts", parts, "where rewards belong", 'write parts = [{use = "exact"}, ...]')
+    return list(parts)
+
+
+def _part(given: Any, depth: int) -> Part:
+    options = dict(given) if isinstance(given, Mapping) else {}
+    use, weight = options.pop("use", None), options.pop("weight", 1.0)
+    if not isinstance(use, str):
+        raise InvalidInput("parts", given, "which names no reward", 'write {use = "exact"} and its options')
+    if not isinstance(weight, int | float) or not math.isfinite(weight):
+        raise InvalidInput("weight", weight, "which is no number", "write one, such as 0.5")
+    return Part(library_reward(use, options, depth + 1), float(weight))

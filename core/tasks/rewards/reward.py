@@ -1,9 +1,9 @@
 """What every reward of the library has, so that a task file, a page and a test can all take it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ class LibraryReward(BaseModel):
     about            one line: what it measures
     lowest, highest  the range of its scores; more is better in all of them
     source           where it comes from
+    packages         what it imports when it scores, beside Grouper's plain dependencies: module -> extra with it
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -24,6 +25,17 @@ class LibraryReward(BaseModel):
     lowest: ClassVar[float] = 0.0
     highest: ClassVar[float] = 1.0
     source: ClassVar[str] = "Grouper"
+    packages: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest score with these options."""
+        return self.lowest, self.highest
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        """Modules that it imports when it scores -> the extra of Grouper's that has them."""
+        return self.packages
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -69,6 +81,16 @@ class Expecting(Tagged):
     def wanted(self) -> Template:
         """Raises InvalidInput for a text whose braces are no columns."""
         return _parsed(self.expect)
+
+
+class Measured(LibraryReward):
+    """Rewards of how long a completion is. Tokens are not known to a reward of the library."""
+
+    unit: Literal["characters", "words"] = Field("characters", description="What is counted.")
+
+    def units(self, text: str) -> Sequence[str]:
+        """The text's characters, or its words: what stands between spaces."""
+        return text.split() if self.unit == "words" else text
 
 
 @lru_cache(maxsize=256)

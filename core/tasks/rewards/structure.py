@@ -1,20 +1,24 @@
-"""The form of a completion: tags, JSON."""
+"""The form of a completion: tags, one after the other or one in the other; JSON."""
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from core.errors import InvalidInput
 from core.tasks.rewards.reward import LibraryReward, between_tags
+
+TAG = r"[A-Za-z][\w-]{0,31}"
 
 
 class Tags(LibraryReward):
     """1 for exactly one pair of tags, at the end."""
 
     about = "1 when there is exactly one pair of answer tags, at the end."
-    tag: str = Field("answer", pattern=r"^[A-Za-z][\w-]{0,31}$", description="Name of the tag.")
+    tag: str = Field("answer", pattern=f"^{TAG}$", description="Name of the tag.")
 
     @property
     def looks_for(self) -> tuple[str, ...]:
@@ -24,6 +28,42 @@ class Tags(LibraryReward):
         marks = len(re.findall(rf"</?{self.tag}>", text))
         paired = between_tags(text, self.tag) is not None
         return float(marks == 2 and paired and text.strip().endswith(f"</{self.tag}>"))
+
+
+class Xml(LibraryReward):
+    """1 for these elements, each once, with something in each."""
+
+    about = "1 when every tag stands there as one pair, in this order, with text in it."
+    tags: tuple[str, ...] = Field(
+        ("think", "answer"), min_length=1, max_length=16, description="Names of the tags, in order."
+    )
+    nested: bool = Field(False, description="Each stands inside the one before it, instead of after it.")
+    alone: bool = Field(False, description="Nothing but space may stand before, between and after them.")
+
+    @model_validator(mode="after")
+    def _names_are_names(self) -> Self:
+        for tag in self.tags:
+            if not re.fullmatch(TAG, tag) or self.tags.count(tag) > 1:
+                raise InvalidInput("tags", tag, "which is no name, or stands there twice", "write letters and digits")
+        return self
+
+    @property
+    def looks_for(self) -> tuple[str, ...]:
+        return tuple(f"<{tag}>" for tag in self.tags)
+
+    def score(self, text: str, fields: Mapping[str, Any]) -> float:
+        opened = [f"<{tag}>" for tag in self.tags]
+        closed = [f"</{tag}>" for tag in self.tags]
+        pairs = [mark for pair in zip(opened, closed, strict=True) for mark in pair]
+        wanted = [*opened, *reversed(closed)] if self.nested else pairs
+        names = "|".join(map(re.escape, self.tags))
+        marks = [*re.finditer(rf"</?(?:{names})>", text)]
+        if [mark[0] for mark in marks] != wanted:
+            return 0.0
+        inner = [text[a.end() : b.start()] for a, b in pairwise(marks) if _holds_text(a[0], b[0])]
+        ends = [text[: marks[0].start()], text[marks[-1].end() :]]
+        outer = [*ends, *(text[a.end() : b.start()] for a, b in pairwise(marks) if not _holds_text(a[0], b[0]))]
+        return float(all(map(str.strip, inner)) and not (self.alone and any(map(str.strip, outer))))
 
 
 class OfObject(LibraryReward):
@@ -80,3 +120,8 @@ def json_object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return given if isinstance(given, dict) else None
+
+
+def _holds_text(before: str, after: str) -> bool:
+    """Whether what stands between two marks is the text of one element."""
+    return not before.startswith("</") and after == f"</{before[1:]}"
