@@ -13,6 +13,7 @@ from core.tasks.rewards.answers import Choice, Exact, Normalised, Number, Regex
 from core.tasks.rewards.batch import Outside
 from core.tasks.rewards.composites import AllOf, Composite, Gate, Part, Weighted
 from core.tasks.rewards.countdown import CountdownNumbers, CountdownTarget
+from core.tasks.rewards.judge import Judge
 from core.tasks.rewards.lengths import Length, Overlong, Repetition
 from core.tasks.rewards.likeness import Fuzzy, Language
 from core.tasks.rewards.mathematics import MathEquivalent
@@ -62,6 +63,7 @@ LIBRARY: Mapping[str, type[LibraryReward]] = {
 # Asked about whole steps, by their own scorers: see `batch`.
 OUTSIDE: Mapping[str, type[Outside]] = {
     "code": Program,
+    "judge": Judge,
 }
 DEEPEST = 4  # rewards in rewards
 
