@@ -116,8 +116,8 @@ def judge_key(variable: str) -> str:
     """The key in this variable. Raises InvalidInput where it is not set, and for a variable that is not a judge's."""
     if variable != JUDGE_KEY and not variable.startswith(f"{JUDGE_KEY}_"):
         raise InvalidInput("key_variable", variable, "which is not a judge's", f"name {JUDGE_KEY} or {JUDGE_KEY}_NAME")
-    plain = variable == JUDGE_KEY
-    key = (os.environ.get("GROUPER_JUDGE_KEY", "") if plain else os.environ.get(variable, "")).strip()
+    usual = os.environ.get("GROUPER_JUDGE_KEY", "")
+    key = (usual if variable == JUDGE_KEY else os.environ.get(variable, "")).strip()
     if not key or not key.isascii() or not key.isprintable():
         raise InvalidInput("key_variable", variable, "which holds no key", "set this variable where Grouper is started")
     return key
