@@ -15,6 +15,7 @@ from core.errors import InvalidInput
 # The folder that the packages lie in, of a checkout or of site-packages. Processes are started there by module name, so
 # that they import the same packages as this one.
 PROJECT = Path(__file__).resolve().parent.parent
+JUDGE_KEY = "GROUPER_JUDGE_KEY"  # what the names of variables with keys of judges begin with
 RUN_TOKEN = "GROUPER_RUN"  # in the environment of a run's worker and of all it starts: the run's id
 
 # Name -> what stands for it where it is not set, and what it does.
@@ -25,6 +26,11 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     ),
     "GROUPER_DATABASE_URL": ("`grouper.db` in the state folder", "The database, as `sqlite:///PATH`."),
     "GROUPER_READ_ONLY": ("", "Anything but `0`: the dashboard shows runs and changes nothing."),
+    JUDGE_KEY: (
+        "",
+        "Key of the model that judges completions. A task file names this variable or one that begins with "
+        "`GROUPER_JUDGE_KEY_`, and no other: it cannot have a key sent away that is meant for something else.",
+    ),
     "GRADIO_SERVER_NAME": ("`127.0.0.1`; `0.0.0.0` on a Space", "Address that the dashboard listens on."),
     "GRADIO_SERVER_PORT": ("`7860`", "Port that the dashboard listens on."),
     "CUDA_VISIBLE_DEVICES": (
@@ -67,6 +73,11 @@ class Settings:
         """Saved tasks, and which Python files their owner has agreed to."""
         return self.home / "tasks"
 
+    @property
+    def scores(self) -> Path:
+        """What judges said, to be used again; may be deleted at any time."""
+        return self.home / "scores"
+
     def run_folder(self, run_id: str) -> Path:
         """Log, adapter and checkpoints of one run."""
         return self.home / "runs" / run_id
@@ -104,6 +115,17 @@ def _gpu_numbers(visible: str | None) -> tuple[int, ...] | None:
     if parts == ["-1"]:
         return ()
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+
+
+def judge_key(variable: str) -> str:
+    """The key in this variable. Raises InvalidInput where it is not set, and for a variable that is not a judge's."""
+    if variable != JUDGE_KEY and not variable.startswith(f"{JUDGE_KEY}_"):
+        raise InvalidInput("key_variable", variable, "which is not a judge's", f"name {JUDGE_KEY} or {JUDGE_KEY}_NAME")
+    usual = os.environ.get("GROUPER_JUDGE_KEY", "")
+    key = (usual if variable == JUDGE_KEY else os.environ.get(variable, "")).strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise InvalidInput("key_variable", variable, "which holds no key", "set this variable where Grouper is started")
+    return key
 
 
 def page_environment(host: str, port: int, read_only: bool) -> dict[str, str]:

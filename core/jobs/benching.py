@@ -24,7 +24,9 @@ def bench_task(settings: Settings, task: Task, earlier: tuple[Earlier, ...] = ()
             "task", task.name, "whose own file may not run on a read-only dashboard", "check it elsewhere"
         )
     check_approved(task.rewards, settings.tasks)
-    with Scoring(task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks)) as scoring:
+    with Scoring(
+        task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks), cache=settings.scores
+    ) as scoring:
         return bench(task, scoring.score, task.examples(ROWS, SEED), earlier)
 
 

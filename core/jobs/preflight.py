@@ -9,9 +9,10 @@ from core.jobs.queue import devices, usable
 from core.models.locate import context_length, fetch_hub_file
 from core.planning.resolved_run import ResolvedRun
 from core.settings import Settings
-from core.tasks.own.approvals import check_approved, may_run_unprotected, own_codes
+from core.tasks.own.approvals import check_approved, may_run_unprotected
 from core.tasks.registry import check_task_data
 from core.tasks.sandbox.probe import best_level
+from core.tasks.scoring import runs_foreign_code
 from core.units import GIB, gib
 
 # Room for a converted built-in model, logs and the database beside the checkpoints.
@@ -38,9 +39,9 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
 
 
 def _check_own_code(settings: Settings, run: ResolvedRun) -> None:
-    """A user's file runs only as its owner has read it, and protected unless they agreed to less."""
-    if own_codes(run.task.rewards):
-        check_approved(run.task.rewards, settings.tasks)
+    """A user's file runs only as its owner has read it, and foreign code protected unless they agreed to less."""
+    check_approved(run.task.rewards, settings.tasks)
+    if any(map(runs_foreign_code, run.task.rewards)):
         best_level(may_run_unprotected(run.task.rewards, settings.tasks))
 
 

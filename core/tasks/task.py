@@ -30,6 +30,13 @@ class LibraryCode:
 
 
 @dataclass(frozen=True)
+class OutsideCode:
+    """A reward of the library that asks about whole steps from outside its child: a judge, programs with tests."""
+
+    document: str
+
+
+@dataclass(frozen=True)
 class OwnCode:
     """A function of somebody's Python file, which runs in a sandbox and nowhere else.
 
@@ -57,7 +64,7 @@ class Reward:
     weight: float
     about: str
     function: RewardFunction
-    code: LibraryCode | OwnCode | None = None
+    code: LibraryCode | OutsideCode | OwnCode | None = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def open_scoring(task: Task, settings: Settings) -> Scoring:
     """What asks the task's rewards. Raises InvalidInput for a file that nobody agreed to, or not without protection."""
     check_approved(task.rewards, settings.tasks)
-    return Scoring(task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks))
+    return Scoring(task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks), cache=settings.scores)
 
 
 def keep_task(name: str, settings: Settings, folder: Path) -> None:

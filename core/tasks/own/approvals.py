@@ -56,6 +56,6 @@ def check_approved(rewards: Iterable[Reward], tasks: Path) -> None:
 
 
 def may_run_unprotected(rewards: Iterable[Reward], tasks: Path) -> bool:
-    """Whether the owner has agreed to run each own function without protection, too."""
-    given = approvals(tasks)
-    return all(code.sha256 in given and given[code.sha256].unprotected for code in own_codes(rewards))
+    """Whether the owner has agreed to run each own function without protection, too; False where there is none."""
+    given, codes = approvals(tasks), own_codes(rewards)
+    return bool(codes) and all(code.sha256 in given and given[code.sha256].unprotected for code in codes)

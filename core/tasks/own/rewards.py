@@ -7,11 +7,12 @@ from typing import Any
 
 from core.errors import InvalidInput, NotFound
 from core.tasks.own.spec import RewardPart
+from core.tasks.rewards.batch import Outside
 from core.tasks.rewards.library import library_reward
 from core.tasks.sandbox.reading import read_own_code
 from core.tasks.sandbox.signatures import OwnFunction
 from core.tasks.sandbox.sources import fingerprint, read_bytes
-from core.tasks.task import LibraryCode, OwnCode, Reward
+from core.tasks.task import LibraryCode, OutsideCode, OwnCode, Reward
 
 
 def make_reward(part: RewardPart, folder: Path, columns: tuple[str, ...] | None) -> Reward:
@@ -24,12 +25,13 @@ def make_reward(part: RewardPart, folder: Path, columns: tuple[str, ...] | None)
         made = library_reward(part.use, part.options)
         _check_columns(part.title, made.columns, columns)
         document = json.dumps({**part.options, "use": part.use}, sort_keys=True)
-        return Reward(part.title, part.weight, part.about or made.about, made.score, LibraryCode(document))
+        code = OutsideCode(document) if isinstance(made, Outside) else LibraryCode(document)
+        return Reward(part.title, part.weight, part.about or made.about, made.score, code)
     path = folder / part.file
     function = own_function(path, part.function)
     about = part.about or (function.about.strip().splitlines() or [""])[0]
-    code = OwnCode(path, fingerprint(read_bytes(path)), part.function, part.whole_batch, part.form)
-    return Reward(part.title, part.weight, about or f"{part.function} of {part.file}.", _only_in_a_box, code)
+    own = OwnCode(path, fingerprint(read_bytes(path)), part.function, part.whole_batch, part.form)
+    return Reward(part.title, part.weight, about or f"{part.function} of {part.file}.", _only_in_a_box, own)
 
 
 def own_function(path: Path, name: str) -> OwnFunction:

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from core.config.sentence import sentence
 from core.errors import InvalidInput, NotFound
 from core.tasks.rewards.answers import Choice, Exact, Normalised, Number, Regex
+from core.tasks.rewards.batch import Outside
 from core.tasks.rewards.composites import AllOf, Composite, Gate, Part, Weighted
 from core.tasks.rewards.countdown import CountdownNumbers, CountdownTarget
 from core.tasks.rewards.gym import ReasoningGym
+from core.tasks.rewards.judge import Judge
 from core.tasks.rewards.lengths import Length, Overlong, Repetition
 from core.tasks.rewards.likeness import Fuzzy, Language
 from core.tasks.rewards.mathematics import MathEquivalent
@@ -24,6 +26,7 @@ from core.tasks.rewards.of_trl import (
     SoftOverlong,
     ThinkFormat,
 )
+from core.tasks.rewards.programs import Program
 from core.tasks.rewards.reward import LibraryReward
 from core.tasks.rewards.schema import JsonSchema
 from core.tasks.rewards.structure import JsonFields, JsonObject, Tags, Xml
@@ -59,6 +62,11 @@ LIBRARY: Mapping[str, type[LibraryReward]] = {
     "trl:reasoning_accuracy_reward": ReasoningAccuracy,
     "trl:get_cosine_scaled_reward": CosineScaled,
 }
+# Asked about whole steps, by their own scorers: see `batch`.
+OUTSIDE: Mapping[str, type[Outside]] = {
+    "code": Program,
+    "judge": Judge,
+}
 DEEPEST = 4  # rewards in rewards
 
 
@@ -67,17 +75,18 @@ def library_reward(use: str, options: Mapping[str, Any], depth: int = 1) -> Libr
 
     Raises NotFound for a name that is none, InvalidInput for an option that cannot be.
     """
-    if use not in LIBRARY:
-        raise NotFound("use", use, "which no reward is called", f"choose one of {', '.join(LIBRARY)}")
+    kind = LIBRARY.get(use) or OUTSIDE.get(use)
+    if kind is None:
+        raise NotFound("use", use, "which no reward is called", f"choose one of {', '.join([*LIBRARY, *OUTSIDE])}")
     given = dict(options)
-    if issubclass(LIBRARY[use], Composite):
+    if issubclass(kind, Composite):
         if depth > DEEPEST:
             raise InvalidInput("parts", use, f"below {DEEPEST} others", "put fewer rewards into each other")
         given["parts"] = tuple(_part(each, depth) for each in _listed(given.get("parts")))
     try:
-        return LIBRARY[use].model_validate(given)
+        return kind.model_validate(given)
     except ValidationError as error:
-        raise sentence(error, LIBRARY[use], f"reward {use}") from None
+        raise sentence(error, kind, f"reward {use}") from None
 
 
 def scored_by(document: str) -> RewardFunction:
@@ -97,6 +106,16 @@ def _part(given: Any, depth: int) -> Part:
     use, weight = options.pop("use", None), options.pop("weight", 1.0)
     if not isinstance(use, str):
         raise InvalidInput("parts", given, "which names no reward", 'write {use = "exact"} and its options')
+    if use in OUTSIDE:
+        raise InvalidInput("parts", use, "which scores whole steps", "give it a [[reward]] of its own")
     if not isinstance(weight, int | float) or not math.isfinite(weight):
         raise InvalidInput("weight", weight, "which is no number", "write one, such as 0.5")
     return Part(library_reward(use, options, depth + 1), float(weight))
+
+
+def outside_reward(document: str) -> Outside:
+    """The reward that scores from outside the library's child, from its JSON document."""
+    options = json.loads(document)
+    made = library_reward(options.pop("use"), options)
+    assert isinstance(made, Outside)
+    return made

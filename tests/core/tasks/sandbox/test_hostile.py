@@ -26,7 +26,7 @@ from core.tasks.sandbox.scorer import Frame, Patience, SandboxedScorer
 from core.tasks.sandbox.sources import own_file
 
 PATIENCE = Patience(group=1.0, completion=0.4, step=20.0)
-SHORT = Patience(group=0.3, completion=0.2, step=20.0)  # where all that is to be seen is that the time ends
+SHORT = Patience(group=0.2, step=20.0)  # where all that is to be seen is that the time ends
 WAITING = ("infinite_loop", "ignores_sigterm", "sleeps_in_async", "slow_import")
 
 # What these try is refused wherever the child is locked.
@@ -118,11 +118,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def score(name: str, level: Level, fields: dict[str, Any], folder: Path) -> tuple[Scored, Box]:
-    """Two completions, scored by a hostile file that the dashboard could have been given."""
+    """Completions, one where it only waits, scored by a hostile file that the dashboard could have been given."""
     own = folder / f"{name}.py"
     own.write_bytes((HOSTILE / f"{name}.py").read_bytes())
     box = Box(own_file(own), level, allow_plain=True, start_seconds=0.5 if name == "slow_import" else 20.0)
-    frame = Frame(({"role": "user", "content": "?"},), ("a", "b"), fields)
+    completions = ("a",) if name in WAITING else ("a", "b")
+    frame = Frame(({"role": "user", "content": "?"},), completions, fields)
     try:
         return SandboxedScorer(box, patience=SHORT if name in WAITING else PATIENCE).score([frame], ["reward"]), box
     finally:
