@@ -54,6 +54,9 @@ PAGES = (
     "prompt?id={first}",
     "replay?run={learned}",
     "evaluation?run={learned}",
+    "tasks",
+    "task?name=addition",
+    "new-task",
     "doctor",
     "about",
 )

@@ -1,6 +1,7 @@
 """A task as people read it: its columns, a prompt as messages and as tokens, what was found out about its rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 from core.jobs.trying import PromptTokens
@@ -180,6 +181,16 @@ def _fold(key: str, heading: str, lines: Iterable[str], opened: bool = False) ->
     return (
         f'<details class="fold" data-key="{key}"{" open" if opened else ""}><summary>{esc(heading)}</summary>'
         f"{_list(lines)}</details>"
+    )
+
+
+def file_view(path: Path) -> str:
+    """A file of a task, folded, with a button that copies it."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return (
+        f'<details class="fold" data-key="file-{esc(path.name)}"><summary>{own(path.name)}</summary>'
+        '<button type="button" class="small-button" data-copy>Copy</button>'
+        f'<pre class="block" translate="no">{esc(text)}</pre></details>'
     )
 
 

@@ -33,6 +33,7 @@ from webui.components.run_panels import (
     step_picker,
     unreadable_panel,
 )
+from webui.components.task_panel import task_panel
 from webui.components.time_bar import time_bars
 from webui.pages.frame import QUIET, TICK, attempt, error_panel, page_body, prints, pulse
 from webui.pages.pressed import pressed
@@ -165,8 +166,16 @@ def _panels(services: Services, view: View, history: History, now: float) -> tup
         "notes": notes_panel(run, may_change=not services.read_only),
         "log": log_panel(submission.log_tail(services.settings, run.id)),
         "events": events_panel(events),
-        "config": "" if run.unreadable else config_panel(run.config, services.settings.tasks),
+        "config": _settings(services, run),
     }
+
+
+def _settings(services: Services, run: Run) -> str:
+    """The task that the run is trained on, and its settings."""
+    if run.unreadable:
+        return ""
+    task = task_panel(run, services.settings.run_folder(run.id))
+    return task + config_panel(run.config, services.settings.tasks)
 
 
 def _ways_out(services: Services, run: Run) -> str:

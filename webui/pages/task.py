@@ -24,19 +24,22 @@ from webui.components.live import live, still
 from webui.components.task_view import (
     bench_view,
     examination_view,
+    file_view,
     prompt_view,
     protection_view,
     rewards_table,
     trial_view,
 )
 from webui.language import words
-from webui.pages.frame import QUIET, error_panel, or_else, page_body, title
+from webui.pages.frame import QUIET, error_panel, or_else, page_body
 from webui.pages.launch_form import model_choices
-from webui.present import copyable, empty_state, esc, panel, skeleton
+from webui.present import empty_state, esc, own, panel, skeleton
 from webui.services import Services
 
 EXAMPLES = 2
 DEFAULT_MODEL = "smollm2-135m"
+CHECK = "Every row is looked at, then the rewards are attacked with texts that should and should not score."
+TRY = "The base model answers a few prompts in two real steps; what it samples is kept nowhere."
 
 
 def build(app: gr.Blocks, services: Services) -> None:
@@ -48,10 +51,7 @@ def build(app: gr.Blocks, services: Services) -> None:
                 with gr.Column(elem_classes="card"):
                     examples = live(skeleton(6), elem_id="examples")
                 with gr.Column(elem_classes="card"):
-                    still("<h2>Check rows and rewards</h2>")
-                    with gr.Row(elem_classes="buttons-line"):
-                        check = gr.Button(words("Check"), size="sm", scale=0, elem_id="check-task")
-                    checked = live(elem_id="checked")
+                    files = live(skeleton(3), elem_id="files")
             with gr.Column(scale=6, min_width=320):
                 with gr.Column(elem_classes="card"):
                     rewards = live(skeleton(4), elem_id="rewards")
@@ -62,22 +62,25 @@ def build(app: gr.Blocks, services: Services) -> None:
                         elem_id="consent",
                     )
                 with gr.Column(elem_classes="card"):
-                    still("<h2>Try before you train</h2>")
-                    with gr.Row(elem_classes="knobs"):
-                        model = gr.Dropdown(
-                            model_choices(services, detected_gpu().id),
-                            value=DEFAULT_MODEL,
-                            allow_custom_value=True,
-                            label=words("Base model"),
-                            elem_id="field-try-model",
-                        )
-                        rows = gr.Number(4, precision=0, label=words("Prompts"), elem_id="field-try-rows")
-                        price = gr.Number(0, label=words("Price of an hour"), elem_id="field-try-price")
+                    still(f"<h2>Check rows and rewards</h2><p class='soft'>{CHECK}</p>")
                     with gr.Row(elem_classes="buttons-line"):
-                        tried_it = gr.Button(words("Try it"), size="sm", scale=0, elem_id="try-task")
-                    tried = live(elem_id="tried")
-                with gr.Column(elem_classes="card"):
-                    files = live(skeleton(3), elem_id="files")
+                        check = gr.Button(words("Check"), size="sm", scale=0, elem_id="check-task")
+                    checked = live(elem_id="checked")
+        with gr.Column(elem_classes="card", visible=not services.read_only):
+            still(f"<h2>Try before you train</h2><p class='soft'>{TRY}</p>")
+            with gr.Row(elem_classes="knobs"):
+                model = gr.Dropdown(
+                    model_choices(services, detected_gpu().id),
+                    value=DEFAULT_MODEL,
+                    allow_custom_value=True,
+                    label=words("Base model"),
+                    elem_id="field-try-model",
+                )
+                rows = gr.Number(4, precision=0, label=words("Prompts"), elem_id="field-try-rows")
+                price = gr.Number(0, label=words("Price of an hour"), elem_id="field-try-price")
+            with gr.Row(elem_classes="buttons-line"):
+                tried_it = gr.Button(words("Try it"), size="sm", scale=0, elem_id="try-task")
+            tried = live(elem_id="tried")
 
     @or_else(lambda error: ["", error_panel(error, "This task cannot be shown"), "", "", "", gr.skip(), gr.skip()])
     def arrive(request: gr.Request) -> list[Any]:
@@ -104,7 +107,10 @@ def _heading(services: Services, task: Task) -> str:
     clone = ""
     if "@" in task.name and not services.read_only:
         clone = f'<a class="small-button" href="new-task?{urlencode({"from": task.name})}">Change a copy</a>'
-    return f'<div class="title-line">{title(task.title, task.description)}<div>{clone} {launch}</div></div>'
+    return (
+        f'<div class="title-line"><div class="title"><h1>{own(task.title)}</h1><p lang="en">{esc(task.description)}</p>'
+        f'</div><div class="ways">{clone} {launch}</div></div>'
+    )
 
 
 def _examples(task: Task) -> str:
@@ -152,10 +158,7 @@ def _agreed(services: Services, name: str, unprotected: bool) -> list[Any]:
 
 
 def _files(services: Services, name: str) -> str:
-    kept = "".join(
-        copyable(path.name, path.read_text(encoding="utf-8", errors="replace"), key=path.name)
-        for path in task_files(name, services.settings.tasks)
-    )
+    kept = "".join(map(file_view, task_files(name, services.settings.tasks)))
     where = ""
     if "@" in name:
         folder = find_saved(name, services.settings.tasks).folder
@@ -180,9 +183,9 @@ def _checked(services: Services, name: str) -> Iterator[list[Any]]:
         yield [skeleton(3), busy]
         task = get_recipe(name, services.settings.tasks)
         if not any(recipe.name == name for recipe in RECIPES):
-            own = own_task(name, services.settings.tasks)
-            if own.spec.data.source:
-                for found in examine(own):
+            mine = own_task(name, services.settings.tasks)
+            if mine.spec.data.source:
+                for found in examine(mine):
                     rows = examination_view(found)
                     yield [rows + skeleton(3), busy]
         if task.needs_dataset:
