@@ -1,8 +1,8 @@
 """What code of your own may rely on: the names in `__all__`. Everything else may change between versions.
 
-Types to describe what is trained on, and three functions that do what the commands of the same names do. They read the
-environment as the command line does (`GROUPER_HOME` names the state folder), open the database, and close it again.
-What they return is frozen and needs no database.
+Types to describe what is trained on, `load_task`, and functions that do what the commands of the same names do. They
+read the environment as the command line does (`GROUPER_HOME` names the state folder), open the database, and close it
+again. What they return is frozen and needs no database.
 
 >>> import grouper
 >>> def says_yes(completion, fields):
@@ -36,7 +36,7 @@ from core.store import open_database
 from core.store.runs.queries import list_runs
 from core.store.search.filter import CompletionFilter
 from core.store.search.query import list_completions
-from core.tasks.registry import compose
+from core.tasks.registry import compose, own_task, trainable
 from core.tasks.task import Example, Message, Reward, Task
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Task",
     "completions",
     "launch",
+    "load_task",
     "runs",
 ]
 
@@ -60,7 +61,7 @@ def launch(
 ) -> Run:
     """Queues a run as `grouper launch` does, starts its worker if the device is free, and returns the run at once.
 
-    recipe    name of a recipe
+    recipe    name of a recipe or of a saved task, or a folder with a task.toml, which is saved first
     model     catalogue alias, Hub id or local folder
     gpu       GPU profile; empty: this machine's
     name      of the run; empty: made from recipe, model and rank
@@ -75,9 +76,20 @@ def launch(
     ('sums', 'queued', 40)
     """
     environment = load_settings()
-    config = compose(recipe, model, gpu or detected_gpu().id, settings, environment.tasks)
+    chosen = trainable(recipe, environment.tasks)
+    config = compose(chosen, model, gpu or detected_gpu().id, settings, environment.tasks)
     with closing(open_database(environment.database_url)) as database:
         return submit(database, environment, config, name=name, insist=insist)
+
+
+def load_task(folder: str) -> Task:
+    """The task of a folder with a task.toml, of a task file, or of a saved name. No row is asked for yet.
+
+    Raises NotFound where there is none, and InvalidInput for parts that do not fit together. Functions of a file of
+    one's own cannot be called through it: they run in a sandbox alone.
+    """
+    tasks = load_settings().tasks
+    return own_task(folder, tasks).task()
 
 
 def runs(limit: int = 50) -> list[Run]:

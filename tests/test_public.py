@@ -33,6 +33,7 @@ def test_the_names_are_these() -> None:
         "Task",
         "completions",
         "launch",
+        "load_task",
         "runs",
     ]
     assert all(getattr(grouper, name).__doc__ for name in grouper.__all__)

@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md and docs/cli.md from the code that they describe.
+"""Writes docs/configuration.md, docs/cli.md and docs/task-file.md from the code that they describe.
 
 python tools/docs.py [--check] [--folder FOLDER]     --check: writes nothing, ends with 1 when one is not as it was made
 """
@@ -18,6 +18,8 @@ sys.path[:0] = [str(ROOT)]
 from core.cli.main import app  # noqa: E402
 from core.config.run_config import ALIASES, ENGINE_RANKS, RunConfig  # noqa: E402
 from core.settings import VARIABLES  # noqa: E402
+from core.tasks.own.spec import Data, Evaluation, Prompt, RewardPart, TaskSpec  # noqa: E402
+from core.tasks.rewards.library import LIBRARY, OUTSIDE  # noqa: E402
 
 MADE = "<!-- Made by tools/docs.py from the code; change it there. -->"
 CONFIGURATION = """\
@@ -45,6 +47,18 @@ Variables that Grouper reads. A worker inherits them from the process that start
 
 {variables}
 """
+TASK_FILE = """\
+# The task file
+
+{made}
+
+`task.toml` says what is trained on; [tasks.md](tasks.md) shows how to write one. A text over columns has `{{column}}`
+for a column's value and `{{{{` for a brace.
+"""
+PARTS = ("data", "evaluation", "prompt", "reward")  # of the file: each has a table of its own
+REWARDS = """\
+What `use` can name in `[[reward]]`. Each option is a key of the same table. More is better in all of them, and a reward
+that does not apply to a row gives no score, which counts as none."""
 KINDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
 WORDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
@@ -178,7 +192,45 @@ def some(values: Any) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
-DOCUMENTS = {"configuration.md": configuration, "cli.md": cli}
+def task_file() -> str:
+    parts = [("", TaskSpec), ("[data]", Data), ("[evaluation]", Evaluation), ("[prompt]", Prompt)]
+    parts.append(("[[reward]]", RewardPart))
+    lines = [TASK_FILE.format(made=MADE)]
+    for heading, kind in parts:
+        rows = [option_cells(name, field) for name, field in kind.model_fields.items() if name not in PARTS]
+        lines += [
+            f"### `{heading}`" if heading else "### At the top",
+            "",
+            table(("key", "default", "meaning"), rows),
+            "",
+        ]
+    lines += ["## Rewards", "", REWARDS, ""]
+    for name, made in {**LIBRARY, **OUTSIDE}.items():
+        lines += reward_lines(name, made)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def reward_lines(name: str, made: Any) -> list[str]:
+    span = f"{number(made.lowest)} to {number(made.highest)}"
+    lines = [f"### `{name}`", "", f"{made.about} {span}. Source: {made.source}.", ""]
+    rows = [option_cells(option, field) for option, field in made.model_fields.items()]
+    return [*lines, table(("option", "default", "meaning"), rows), ""] if rows else lines
+
+
+def option_cells(name: str, field: Any) -> tuple[str, str, str]:
+    if field.is_required():
+        default = "must be given"
+    else:
+        value = field.get_default(call_default_factory=True)
+        default = "empty" if value is None or value in ("", {}, ()) else written(plain(value))
+    return f"`{name}`", default, (field.description or "").replace("|", "\\|")
+
+
+def plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+DOCUMENTS = {"configuration.md": configuration, "cli.md": cli, "task-file.md": task_file}
 
 
 def main() -> int:

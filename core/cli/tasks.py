@@ -24,7 +24,7 @@ from core.tasks.own.drafting import OWN_FILE, draft_task, name_of
 from core.tasks.own.examination import examine, report_lines
 from core.tasks.own.saved import SavedTask, list_saved
 from core.tasks.own.spec import FILE, make_spec, plain, write_spec
-from core.tasks.registry import INDEXES, RECIPES, compose, get_recipe, own_task, save
+from core.tasks.registry import INDEXES, RECIPES, compose, get_recipe, own_task, save, trainable
 from core.tasks.sandbox.probe import probe
 
 task = typer.Typer(help="Tasks of your own: your data, your prompt, your rewards.", rich_markup_mode=None)
@@ -98,7 +98,7 @@ def try_(
 ) -> None:
     """Sample a few rows with the base model: scores, advantages, seconds and what the run would take."""
     settings, database = open_state()
-    recipe = name if name in {each.name for each in RECIPES} else save(name, settings.tasks).name
+    recipe = trainable(name, settings.tasks)
     overrides = {"prompts_per_step": rows, **parse_assignments(assignments)}
     config = compose(recipe, model or "smollm2-135m", gpu or detected_gpu().id, overrides, settings.tasks)
     for said in try_task(database, settings, config):

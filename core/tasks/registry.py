@@ -63,6 +63,12 @@ def save(task: str, tasks: Path) -> SavedTask:
     return find_saved(task, tasks)
 
 
+def trainable(task: str, tasks: Path) -> str:
+    """What to name as a run's recipe for a name, which it is already, or for a folder or archive, which is saved."""
+    named = any(recipe.name == task for recipe in RECIPES)
+    return task if named or not Path(task).expanduser().exists() else save(task, tasks).name
+
+
 def check_task_data(name: str, tasks: Path) -> None:
     """Raises InvalidInput where the rows of a saved version have changed."""
     if "@" in name:
