@@ -170,7 +170,7 @@ def page(tree: Path, tmp_path_factory: pytest.TempPathFactory, chromium_path: st
 @pytest.mark.browser
 def test_the_recipe_is_on_launch(page: Any) -> None:
     page.goto("/")
-    page.get_by_label("Recipe").click()
+    page.get_by_label("Task", exact=True).click()
     page.get_by_role("option", name="Words backwards").click()
     expect(page.locator("#recipe-about")).to_contain_text("letters in the opposite order")
     expect(page.locator("#recipe-about")).to_contain_text("Write")

@@ -101,7 +101,7 @@ def test_the_launch_form_is_walked_through_with_the_tab_key_alone(quiet: Any) ->
     quiet.goto("/")
     expect(quiet.locator("#plan .verdict")).to_be_visible()
     quiet.get_by_role("button", name="Light or dark").focus()
-    for name in ("Base model", "GPU", "LoRA rank", "Recipe"):
+    for name in ("Base model", "GPU", "LoRA rank", "Task"):
         quiet.keyboard.press("Tab")
         field = quiet.get_by_role("combobox", name=name)
         expect(field).to_be_focused()

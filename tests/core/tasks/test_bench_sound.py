@@ -24,6 +24,12 @@ PEOPLE = [
     {"name": "Dora", "age": 70},
 ]
 SHAPE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["name", "age"]}
+SOUND = (
+    "addition",
+    "countdown",
+    "json-extraction",
+    "gsm8k",
+)  # a recipe that gives part of the score for less is warned of
 
 
 def people() -> list[Example]:
@@ -93,7 +99,7 @@ def test_mathematics_takes_a_denied_answer_and_the_bench_says_so_mildly() -> Non
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_the_built_in_tasks_are_sound(recipe: Task, tmp_path: Path) -> None:
+def test_the_recipes_have_no_flaw(recipe: Task, tmp_path: Path) -> None:
     rows = [
         {"question": f"Tom has {a} bags of {b} apples and eats 2.", "answer": f"{a} * {b} - 2\n#### {a * b - 2}"}
         for a in range(3, 9)
@@ -102,7 +108,9 @@ def test_the_built_in_tasks_are_sound(recipe: Task, tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     examples = recipe.examples(48, seed=1, source=str(tmp_path) if recipe.needs_dataset else "")
     report = bench(recipe, in_this_process(recipe), examples)
-    assert report.verdict == "sound", report.findings
+    assert [finding for finding in report.findings if finding.severity == "flaw"] == []
+    if recipe.name in SOUND:
+        assert report.verdict == "sound", report.findings
     assert report.total.means["gold"] == pytest.approx(1.0)
     assert max(report.total.false_positives.values()) == 0.0
     roles = {reward.name: reward.role for reward in report.rewards}
