@@ -24,12 +24,8 @@ PEOPLE = [
     {"name": "Dora", "age": 70},
 ]
 SHAPE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["name", "age"]}
-SOUND = (
-    "addition",
-    "countdown",
-    "json-extraction",
-    "gsm8k",
-)  # a recipe that gives part of the score for less is warned of
+# A recipe that gives part of the score for less than the whole answer may be warned of.
+SOUND = ("addition", "countdown", "json-extraction", "gsm8k")
 
 
 def people() -> list[Example]:
@@ -109,9 +105,10 @@ def test_the_recipes_have_no_flaw(recipe: Task, tmp_path: Path) -> None:
     examples = recipe.examples(48, seed=1, source=str(tmp_path) if recipe.needs_dataset else "")
     report = bench(recipe, in_this_process(recipe), examples)
     assert [finding for finding in report.findings if finding.severity == "flaw"] == []
-    if recipe.name in SOUND:
-        assert report.verdict == "sound", report.findings
     assert report.total.means["gold"] == pytest.approx(1.0)
+    if recipe.name not in SOUND:
+        return
+    assert report.verdict == "sound", report.findings
     assert max(report.total.false_positives.values()) == 0.0
     roles = {reward.name: reward.role for reward in report.rewards}
     assert roles == {"correctness": "answer", "format": "answer" if recipe.name == "countdown" else "form"}
