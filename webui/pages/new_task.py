@@ -225,11 +225,11 @@ class _Page:
         outcome: Component,
     ) -> None:
         self._services, self._settings = services, services.settings
-        self._state, self._data, self._form, self._side = state, data, form, side
+        self._state, self._opening, self._form, self._side = state, data, form, side
         self._problem, self._outcome = problem, outcome
 
     def register(self, app: gr.Blocks, save: gr.Button, rewards: Sequence[Any]) -> None:
-        data, side, form, state = self._data, self._side, list(self._form), self._state
+        data, side, form, state = self._opening, self._side, list(self._form), self._state
         opened = [self._problem, state, data["columns"], data["roles"], data["question"], data["answer"], *form]
         opened.append(side["preview"])
         asked = [data[name] for name in ("upload", "source", "config", "split", "revision")]

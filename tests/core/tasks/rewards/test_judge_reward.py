@@ -185,7 +185,7 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks(tmp_path: Path) -> None:
     times = [request.at for request in judge.requests]
     assert len(times) == 8
     assert times[2] - times[0] >= 0.7
-    assert judge.most == 2
+    assert judge.most <= 2
 
 
 def test_attempts_have_an_end_and_a_reason(tmp_path: Path) -> None:
