@@ -15,6 +15,7 @@ from webui.services import Services
 from webui.serving.export_route import export_route
 from webui.serving.first_paint import FirstContent, own_routes
 from webui.serving.gradio_assets import assets_routes
+from webui.serving.task_route import task_route
 from webui.theme import STYLES, grouper_theme
 from webui.upstream.gradio import kinds_of, serve_until_interrupted
 
@@ -34,7 +35,7 @@ def launch_arguments(services: Services, kinds: Mapping[str, frozenset[str]] | N
     `kinds_of`."""
     firsts = {page.address: page.first for page in PAGES}
     at_once = Middleware(FirstContent, services=services, firsts=firsts, kinds=kinds or {})
-    routes = [services.shared.route(), export_route(services), *assets_routes(), *own_routes()]
+    routes = [services.shared.route(), export_route(services), task_route(services), *assets_routes(), *own_routes()]
     return {
         "server_name": services.settings.host,
         "server_port": services.settings.port,

@@ -18,9 +18,11 @@ from core.records.trial import Trial, trial_json
 from core.settings import load_settings
 from core.tasks.bench import as_lines
 from core.tasks.data import DataSource
+from core.tasks.gym import PREFIX as GYM
+from core.tasks.gym import distinct_prompts
 from core.tasks.own.approvals import approvals, approve, own_codes
 from core.tasks.own.archive import export_task
-from core.tasks.own.drafting import OWN_FILE, draft_task, name_of
+from core.tasks.own.drafting import OWN_FILE, draft_gym, draft_task, name_of
 from core.tasks.own.examination import examine, report_lines
 from core.tasks.own.saved import SavedTask, list_saved
 from core.tasks.own.spec import FILE, make_spec, plain, write_spec
@@ -33,7 +35,12 @@ TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A folder with tas
 
 @task.command("new")
 def new(
-    data: Annotated[str, typer.Argument(help="A .jsonl, .csv or .parquet file, a folder of them, or hub:owner/name.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A .jsonl, .csv or .parquet file, a folder of them, hub:owner/name, or reasoning-gym:FAMILY."
+        ),
+    ],
     folder: Annotated[Path | None, typer.Option(help="Folder to make; empty: named after the data.")] = None,
     config: Annotated[str, typer.Option(help="Config of a Hub data set.")] = "",
     split: Annotated[str, typer.Option(help="Split of a Hub data set.")] = "",
@@ -44,6 +51,12 @@ def new(
     target = folder or Path(name_of(data))
     if target.exists():
         raise InvalidInput("--folder", str(target), "which exists", "name a folder that is still to be made")
+    if data.startswith(GYM):
+        spec = draft_gym(data, name_of(target.name))
+        target.mkdir(parents=True)
+        (target / FILE).write_text(write_spec(spec), encoding="utf-8")
+        say(f"Made {target / FILE}. Next: grouper task check {target}")
+        return
     draft = draft_task(
         DataSource(data, config, split, revision), name_of(target.name), base=Path(), cache=tasks / INDEXES
     )
@@ -75,6 +88,8 @@ def check(
         if own.spec.data.source:
             *_, checked = examine(own, limit=rows, progress=_counted)
     lines = report_lines(checked) if checked else []
+    if checked is None and not made.needs_dataset:
+        lines.append("{:,} distinct prompts among the first {:,}.".format(*distinct_prompts(made.generate("", 0))))
     try:
         earlier = tuple(each for run in runs for each in earlier_completions(database, run))
         report = bench_task(settings, made, earlier)

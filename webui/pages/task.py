@@ -13,6 +13,7 @@ from core.errors import InvalidInput
 from core.installation import detected_gpu
 from core.jobs.benching import bench_task
 from core.jobs.trying import try_task
+from core.tasks.gym import distinct_prompts
 from core.tasks.own.approvals import approvals, approve, own_codes
 from core.tasks.own.examination import examine
 from core.tasks.own.saved import find_saved
@@ -20,6 +21,7 @@ from core.tasks.registry import RECIPES, compose, get_recipe, own_task, task_fil
 from core.tasks.sandbox.levels import PLAIN
 from core.tasks.sandbox.probe import probe
 from core.tasks.task import Task
+from core.units import thin
 from webui.components.live import live, still
 from webui.components.task_view import (
     bench_view,
@@ -105,8 +107,10 @@ def render(services: Services, name: str) -> list[str]:
 def _heading(services: Services, task: Task) -> str:
     launch = f'<a class="main-button" href="./?{urlencode({"task": task.name})}">Launch with this task</a>'
     clone = ""
-    if "@" in task.name and not services.read_only:
-        clone = f'<a class="small-button" href="new-task?{urlencode({"from": task.name})}">Change a copy</a>'
+    if "@" in task.name:
+        clone = f'<a class="small-button" href="task-archive?{urlencode({"name": task.name})}" download>Export</a> '
+        if not services.read_only:
+            clone += f'<a class="small-button" href="new-task?{urlencode({"from": task.name})}">Change a copy</a>'
     return (
         f'<div class="title-line"><div class="title"><h1>{own(task.title)}</h1><p lang="en">{esc(task.description)}</p>'
         f'</div><div class="ways">{clone} {launch}</div></div>'
@@ -117,11 +121,14 @@ def _examples(task: Task) -> str:
     if task.needs_dataset:
         return panel("quiet", "Needs a data set", "Name it at Launch, in the field dataset.")
     shown = "".join(prompt_view(example.prompt, task.gold(example.fields)) for example in task.examples(EXAMPLES, 0))
-    held_out = ""
+    held_out = distinct = ""
     if task.held_out is not None:
         count = sum(1 for _ in itertools.islice(task.held_out(), 1000))
         held_out = f'<p class="soft">{count} rows are held out for evaluation and never trained on.</p>'
-    return f"<h2>What it asks</h2>{held_out}{shown}"
+    else:
+        found, looked = distinct_prompts(task.generate("", 0), seconds=0.5)
+        distinct = f'<p class="soft">{thin(found)} distinct prompts among the first {thin(looked)}.</p>'
+    return f"<h2>What it asks</h2>{held_out}{distinct}{shown}"
 
 
 def _rewards(services: Services, task: Task) -> str:

@@ -6,11 +6,12 @@ import gradio as gr
 
 from core.tasks.own.approvals import approvals
 from core.tasks.own.saved import SavedTask, list_saved
-from core.tasks.registry import RECIPES
+from core.tasks.registry import RECIPES, save
 from core.tasks.sandbox.sources import fingerprint, read_bytes
 from core.tasks.task import Task
 from webui.components.live import live, still
-from webui.pages.frame import QUIET, error_panel, or_else, page_body, title
+from webui.language import words
+from webui.pages.frame import QUIET, error_panel, or_else, page_body, refusal, title
 from webui.present import empty_state, esc, own, skeleton
 from webui.services import Services
 
@@ -22,7 +23,11 @@ def build(app: gr.Blocks, services: Services) -> None:
         with gr.Row(elem_classes="title-line"):
             still(title("Tasks", NOTE))
             if not services.read_only:
+                take_in = gr.UploadButton(
+                    words("Import"), file_types=[".zip"], type="filepath", size="sm", scale=0, elem_id="import-task"
+                )
                 still('<a class="main-button" href="new-task">New task</a>', elem_id="new-task")
+        problem = live(elem_id="problem")
         with gr.Column(elem_classes="card"):
             mine = live(skeleton(4), elem_id="mine")
         with gr.Column(elem_classes="card"):
@@ -32,7 +37,13 @@ def build(app: gr.Blocks, services: Services) -> None:
     def arrive() -> str:
         return render(services)
 
+    def imported(path: str) -> list[str]:
+        tasks = services.settings.tasks
+        return [refusal("The task was not imported", lambda: save(path, tasks)), render(services)]
+
     app.load(arrive, None, mine, **QUIET)
+    if not services.read_only:
+        take_in.upload(imported, take_in, [problem, mine], **QUIET)
 
 
 def render(services: Services) -> str:

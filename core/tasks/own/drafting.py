@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import InvalidInput
 from core.tasks.data import DataSource, Row, Table, open_table
 from core.tasks.data.roles import Role, RoleGuess, guess_roles
+from core.tasks.gym import gym_generator
 from core.tasks.own.asking import Asking
 from core.tasks.own.spec import TaskSpec, make_spec
 from core.tasks.template import written
@@ -64,9 +65,17 @@ def draft_of(
     return Draft(make_spec(values), tuple(guesses), "" if answer else OWN_TEMPLATE)
 
 
+def draft_gym(use: str, name: str) -> TaskSpec:
+    """A task of one of reasoning-gym's families. Raises NotFound and InvalidInput for one that cannot be trained on."""
+    gym_generator(use, {})
+    rewards = [{"use": "reasoning-gym", "inside": "answer", "weight": 0.8}, {"use": "tags", "weight": 0.2}]
+    start = {"prompt_tokens": 512, "completion_tokens": 64, "steps": 100, **RATES}
+    return make_spec({"name": name, "data": {"use": use}, "reward": rewards, "start": start})
+
+
 def name_of(source: str) -> str:
     """A task's name from where its data lies: "Capital Cities.csv" -> "capital-cities"."""
-    stem = PurePosixPath(source.removeprefix("hub:").rstrip("/")).name
+    stem = PurePosixPath(source.partition(":")[2] or source.rstrip("/")).name
     stem = re.sub(r"\.(jsonl|csv|parquet)(\.\w+)?$", "", stem, flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-") or "task"
 
