@@ -1,5 +1,6 @@
 """`/new-task`: a task of one's own in four steps, with the preview always beside them."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -17,7 +18,7 @@ from core.tasks.own.build import OwnTask
 from core.tasks.own.drafting import Draft, draft_of, draft_task, name_of
 from core.tasks.own.examination import examine, unasked
 from core.tasks.registry import INDEXES
-from core.tasks.rewards.library import LIBRARY
+from core.tasks.rewards.library import LIBRARY, OUTSIDE
 from core.tasks.sandbox.reading import read_own_code
 from webui.components.live import live, still
 from webui.components.task_view import columns_view, examination_view, prompt_view, tokens_view
@@ -251,6 +252,8 @@ class _Page:
         add.click(_one_more, [slot[0] for slot in slots], [part for slot in slots for part in slot], **QUIET)
         code = form[FIELDS.index("code")]
         kinds = [slot[0] for slot in slots]
+        for what, _, options in slots:
+            what.input(_hint, what, options, **latest)
         code.input(_choices_with, code, kinds, **latest)  # type: ignore[attr-defined]
 
     def _guarded(self, handler: Callable[..., list[Any]], outputs: int) -> Callable[..., list[Any]]:
@@ -411,13 +414,27 @@ def _reward_choices(code: str) -> list[tuple[str, str]]:
         own = [(f"{each.name} · rewards.py", f"{OWN}{each.name}") for each in read_own_code(code or "")]
     except GrouperError:
         own = []
-    return [("–", ""), *own, *((f"{name} · {made.about}", name) for name, made in LIBRARY.items())]
+    library = ((f"{name} · {made.about}", name) for name, made in {**LIBRARY, **OUTSIDE}.items())
+    return [("–", ""), *own, *library]
 
 
 def _choices_with(code: str) -> list[Any]:
     """What can be chosen as a reward, with the functions of the file as it stands now."""
     choices = _reward_choices(code)
     return [gr.Dropdown(choices=choices) for _ in range(SLOTS)]
+
+
+def _hint(what: str) -> Any:
+    """The options that this reward takes, each with its usual value, in the empty field for them."""
+    made = LIBRARY.get(what) or OUTSIDE.get(what)
+    if made is None:
+        return gr.Textbox(placeholder='form = "text"')
+    return gr.Textbox(placeholder="\n".join(f"{name} = {_usual(field)}" for name, field in made.model_fields.items()))
+
+
+def _usual(field: Any) -> str:
+    usual = None if field.is_required() else field.get_default(call_default_factory=True)
+    return json.dumps(usual, default=list) if usual is not None else "…"
 
 
 def _one_more(*chosen: str) -> list[Any]:
