@@ -34,11 +34,25 @@ def frame(*completions: str, **fields: Any) -> Frame:
 def left_over() -> list[int]:
     """Processes of boxes and programs that still run; those of a namespace end a moment after it."""
     for _ in range(40):
-        members = [process.pid for process in psutil.process_iter() if str(SANDBOX / "child.py") in _command(process)]
+        members = [
+            process.pid
+            for process in psutil.process_iter()
+            if str(SANDBOX / "child.py") in _command(process) and not _of_another_test(process)
+        ]
         if not members:
             return []
         time.sleep(0.05)
     return members
+
+
+def _of_another_test(process: psutil.Process) -> bool:
+    """Whether a test process beside this one still has it; what nobody has belongs to whatever adopted it."""
+    try:
+        above = {parent.pid for parent in process.parents()}
+    except psutil.Error:
+        return False
+    mine = psutil.Process()
+    return mine.pid not in above and not above <= {parent.pid for parent in mine.parents()}
 
 
 def _command(process: psutil.Process) -> list[str]:

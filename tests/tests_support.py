@@ -19,6 +19,7 @@ def a_step(number: int, text: str = "<answer>9</answer>", reward: float | None =
             length=3,
             token_ids=(5, 6, 70000),
             logprobs=(-0.5, -0.25, -8.0),
+            extra={"parsed": "9", "digits": 1} if index == 0 else {},
         )
         for index in range(2)
     )

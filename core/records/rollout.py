@@ -31,6 +31,7 @@ class Completion:
     logprobs          log-probability of each token under the distribution it was sampled from
     trainer_logprobs  the same as the trainer computed it
     entropies         in nats, of the distribution each token was drawn from
+    extra             what reward functions said of it beside their scores, by name
     flat              all completions of its group had the same reward, so that none of them taught anything
     """
 
@@ -53,6 +54,7 @@ class Completion:
     flat: bool = False
     remark: Feedback = Feedback()
     evidence: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,14 @@ scores = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What reward functions said of a completion beside its scores, where they said something.
+extras = sa.Table(
+    "extras",
+    metadata,
+    sa.Column("completion", sa.Integer, sa.ForeignKey("completions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("said", sa.Text, nullable=False),  # JSON: name -> value
+)
+
 tokens = sa.Table(
     "tokens",
     metadata,

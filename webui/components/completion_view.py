@@ -4,9 +4,10 @@ import json
 
 from core.insights.reward_hacking import KINDS
 from core.records.rollout import Completion, Group
+from core.tasks.template import written
 from core.units import plural, thin
 from webui.components.completions import permalink, reward_pill
-from webui.present import definitions, esc, reward, said_text, sentence, signed
+from webui.present import definitions, esc, own, reward, said_text, sentence, signed
 
 WINDOW = 20_000  # characters shown at a time
 COPIED = 2_000_000  # characters that the copy button takes along
@@ -50,11 +51,13 @@ def facts(one: Completion) -> str:
     noticed = "".join(
         f"<li><b>{esc(KINDS.get(kind, kind))}</b> {sentence(detail)}</li>" for kind, detail in one.evidence.items()
     )
+    extra = definitions([(name, own(written(value))) for name, value in one.extra.items()], kind="words")
+    said_more = f"<h2>Said beside the scores</h2>{extra}" if one.extra else ""
     why = f'<h2>Worth a look</h2><ul class="noticed">{noticed}</ul>' if noticed else ""
     tags = "".join(f'<span class="tag" translate="no">{esc(tag)}</span>' for tag in one.remark.tags)
     said = f'<span class="tag flagged">Flagged</span>{tags}' if one.remark.flagged else tags
     marks = f'<p class="marks">{said}</p>' if said else ""
-    return f'{definitions(figures)}<table class="table rewards"><tbody>{rows}</tbody></table>{marks}{why}'
+    return f'{definitions(figures)}<table class="table rewards"><tbody>{rows}</tbody></table>{said_more}{marks}{why}'
 
 
 def neighbours(group: Group, one: Completion) -> str:

@@ -11,6 +11,7 @@ from core.records.rollout import Completion, Feedback, Group, RewardScore
 from core.store.schema import (
     completions,
     evidence,
+    extras,
     groups,
     remarks,
     runs,
@@ -43,6 +44,7 @@ def load_completions(connection: sa.Connection, ids: Sequence[int], with_tokens:
     query = sa.select(*columns).select_from(source).where(completions.c.id.in_(ids))
     rows = {row["id"]: row for row in connection.execute(query).mappings()}
     scored, said, found = _scores(connection, ids), _remarks(connection, ids), _evidence(connection, ids)
+    more = _extras(connection, ids)
     return [
         Completion(
             id=row["id"],
@@ -61,6 +63,7 @@ def load_completions(connection: sa.Connection, ids: Sequence[int], with_tokens:
             token_ids=decode_ids(row.get("token_ids") or b""),
             remark=said.get(row["id"], Feedback()),
             evidence=found.get(row["id"], {}),
+            extra=more.get(row["id"], {}),
             **{name: decode_floats(row.get(name) or b"") for name in TOKEN_COLUMNS},
         )
         for row in (rows[each] for each in ids if each in rows)
@@ -149,3 +152,8 @@ def _evidence(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[s
     for row in connection.execute(sa.select(evidence).where(evidence.c.completion.in_(ids))):
         found.setdefault(row.completion, {})[row.kind] = row.detail
     return found
+
+
+def _extras(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    rows = connection.execute(sa.select(extras).where(extras.c.completion.in_(ids)))
+    return {row.completion: json.loads(row.said) for row in rows}

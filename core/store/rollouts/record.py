@@ -20,6 +20,7 @@ from core.store.schema import (
     checkpoints,
     completions,
     evidence,
+    extras,
     functions,
     groups,
     load_phases,
@@ -126,7 +127,7 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
     places = _function_places(connection, run, step)
     group_id, completion_id = _next_id(connection, groups), _next_id(connection, completions)
     rows: dict[sa.Table, list[dict[str, Any]]] = {
-        table: [] for table in (groups, completions, texts, scores, tokens, evidence)
+        table: [] for table in (groups, completions, texts, scores, extras, tokens, evidence)
     }
     ids: dict[tuple[int, int], int] = {}
     for group in step.groups:
@@ -138,6 +139,7 @@ def _record_groups(connection: sa.Connection, run: int, step: Step) -> None:
             rows[completions].append({**named, **_completion_row(one, places)})
             rows[texts].append({"completion": completion_id, "text": clean(one.text)})
             rows[scores] += [_score_row(completion_id, score) for score in one.scores]
+            rows[extras] += [{"completion": completion_id, "said": to_json(one.extra)}] if one.extra else []
             rows[tokens].append(_token_row(completion_id, one))
             completion_id += 1
         group_id += 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from core.records.rollout import RewardScore
 from core.tasks.task import Example
@@ -22,6 +23,7 @@ class StepBatch:
     texts       B, the same without special tokens: what rewards see
     scores      B rows of one RewardScore for each reward function
     advantages  B
+    extra       B, what reward functions said of each beside their scores; empty where they said nothing
     logged      name -> what reward functions logged, its mean over the step
     metrics     name -> mean over the step
     """
@@ -32,6 +34,7 @@ class StepBatch:
     texts: tuple[str, ...] = ()
     scores: tuple[tuple[RewardScore, ...], ...] = ()
     advantages: tuple[float, ...] = ()
+    extra: tuple[Mapping[str, Any], ...] = ()
     logged: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 

@@ -53,6 +53,7 @@ def _completions(
             logprobs=sample.logprobs,
             trainer_logprobs=logprobs,
             entropies=entropies,
+            extra=batch.extra[row] if batch.extra else {},
         )
 
 

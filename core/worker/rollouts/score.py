@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -31,7 +32,7 @@ class Scorer:
         """The batch of step `number`, from 1, with texts, scores and what functions logged."""
         groups = [(example, [batch.samples[row] for row in rows]) for example, _, rows in batch.groups()]
         texts, scored = self._asked(groups, number)
-        return replace(batch, texts=texts, scores=score_rows(scored), logged=scored.metrics)
+        return replace(batch, texts=texts, scores=score_rows(scored), extra=extra_rows(scored), logged=scored.metrics)
 
     def score_replies(
         self, examples: Sequence[Example], samples: Sequence[Sample], done: int
@@ -59,3 +60,11 @@ def score_rows(scored: Scored) -> tuple[tuple[RewardScore, ...], ...]:
         for name, outcomes in scored.outcomes.items()
     ]
     return tuple(zip(*columns, strict=True))
+
+
+def extra_rows(scored: Scored) -> tuple[Mapping[str, Any], ...]:
+    """What functions said of each completion beside their scores, by name; () where they said nothing."""
+    rows = zip(*scored.extra.values(), strict=True)
+    return tuple(
+        {name: value for name, value in zip(scored.extra, row, strict=True) if value is not None} for row in rows
+    )

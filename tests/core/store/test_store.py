@@ -59,6 +59,7 @@ def test_a_step_comes_back_as_it_went_in(database: Database) -> None:
             sent.logprobs,
             sent.scores,
         )
+        assert kept.extra == sent.extra
         assert (kept.reward, kept.advantage, kept.finish_reason) == (sent.reward, sent.advantage, "stop")
     assert stored.metrics["loss"] is None
     assert stored.metrics["entropy"] == 0.5
