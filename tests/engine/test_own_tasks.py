@@ -113,7 +113,8 @@ def test_a_jsonl_file_scored_by_a_function_in_trls_form(bench: Bench, tmp_path: 
     bench.approve(folder)
     left = bench.trained(folder)
     assert [step.number for step in left.steps] == [1, 2, 3]
-    for one, group in ((one, group) for groups in left.groups for group in groups for one in group.completions):
+    asked = [group for groups in left.groups for group in groups]
+    for group, one in ((each, one) for each in asked for one in each.completions):
         (score,) = one.scores
         assert score.error == ""
         assert (score.value is None) == (int(group.fields["answer"]) % 2 == 1) == (one.reward is None)
