@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,22 @@ from core.settings import Settings, load_settings
 from core.store import open_database
 from core.store.rollouts.load import list_groups
 from core.store.runs import queries
+from core.tasks.sandbox import syscalls
+from core.tasks.sandbox.levels import BUBBLEWRAP, LEVELS, LOCKED, PLAIN, Level
+
+HERE = syscalls.architecture()
+MOUNT = (HERE and syscalls.NUMBERS["mount"][HERE.column]) or 0
 
 SMALL: dict[str, Any] = {
     "steps": 3, "rank": 8, "fast_inference": "off", "group_size": 4, "prompts_per_step": 2, "prompt_tokens": 300,
     "completion_tokens": 12, "temperature": 1.2, "evaluate_every": 0,
 }  # fmt: skip
+# System calls without which a machine has no better level than this one.
+WITHOUT: Mapping[Level, Sequence[int]] = {
+    BUBBLEWRAP: (),
+    LOCKED: (MOUNT,),
+    PLAIN: (MOUNT, syscalls.LANDLOCK_CREATE),
+}
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,20 @@ class Bench:
     def settings(self) -> Settings:
         return load_settings({"GROUPER_HOME": str(self.home)})
 
-    def launch(self, folder: Path, *more: str, wait: bool = True, **changes: Any) -> "subprocess.CompletedProcess[str]":
-        """Capitals among the changes are variables of the environment, the others settings of the run."""
+    def launch(
+        self, folder: Path, *more: str, wait: bool = True, level: Level = LEVELS[0], **changes: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        """Capitals among the changes are variables of the environment, the others settings of the run.
+
+        level  the best protection that the machine is to have
+        """
         variables = {name: value for name, value in changes.items() if name.isupper()}
         values = {**SMALL, **{name: value for name, value in changes.items() if not name.isupper()}}
         assigned = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
         asked = ("--task", str(folder), "--model", str(self.model), "--gpu", "cpu", *assigned, *more)
-        return grouper(self.home, "launch", *asked, "--json", *(["--wait"] if wait else []), **variables)
+        return grouper(
+            self.home, "launch", *asked, "--json", *(["--wait"] if wait else []), lacking=WITHOUT[level], **variables
+        )
 
     def approve(self, folder: Path, *more: str) -> None:
         result = grouper(self.home, "task", "approve", str(folder), "--yes", *more)
