@@ -9,6 +9,7 @@ import typer
 from core import documents
 from core.bench.pages import bench_pages
 from core.bench.planning import bench_plan
+from core.bench.rewards import bench_rewards
 from core.bench.stack import bench_generation, bench_learning, bench_step
 from core.bench.store import bench_store
 from core.settings import load_settings
@@ -75,6 +76,17 @@ def bench_storing(
 ) -> None:
     """Milliseconds of the completion browser's questions, and bytes per completion. A million rows take minutes."""
     found = bench_store(load_settings(), rows, keep)
+    _print(found)
+
+
+@bench.command("rewards")
+def bench_scoring(
+    completions: Annotated[int, typer.Option(help="Completions of 1 KiB that each is asked about.", min=256)] = 10_000,
+    repeats: Annotated[int, typer.Option(help="Runs of which the median counts.", min=1, max=99)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Completions a second that rewards score: in their sandbox, and called directly for comparison."""
+    found = bench_rewards(completions, repeats)
     _print(found)
 
 
