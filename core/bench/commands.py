@@ -80,12 +80,12 @@ def bench_storing(
 
 
 @bench.command("rewards")
-def bench_rewarding(
-    completions: Annotated[int, typer.Option(help="Completions of 1 KB.", min=8, max=1_000_000)] = 4096,
-    repeats: Annotated[int, typer.Option(help="Runs of which the median counts.", min=1, max=99)] = 3,
+def bench_scoring(
+    completions: Annotated[int, typer.Option(help="Completions of 1 KiB that each is asked about.", min=256)] = 10_000,
+    repeats: Annotated[int, typer.Option(help="Runs of which the median counts.", min=1, max=99)] = 5,
     as_json: Json = False,
 ) -> None:
-    """Completions scored a second, in the sandbox's child and in this process."""
+    """Completions a second that rewards score: in their sandbox, and called directly for comparison."""
     found = bench_rewards(completions, repeats)
     _print(found)
 

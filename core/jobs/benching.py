@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from core.errors import InvalidInput
 from core.insights.replay import scored_text
+from core.jobs.preflight import check_packages
 from core.settings import Settings
 from core.store import Database
 from core.store.rollouts.load import list_groups
@@ -23,6 +24,7 @@ def bench_task(settings: Settings, task: Task, earlier: tuple[Earlier, ...] = ()
         raise InvalidInput(
             "task", task.name, "whose own file may not run on a read-only dashboard", "check it elsewhere"
         )
+    check_packages(task)
     check_approved(task.rewards, settings.tasks)
     with Scoring(
         task.rewards, allow_plain=may_run_unprotected(task.rewards, settings.tasks), cache=settings.scores

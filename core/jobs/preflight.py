@@ -11,8 +11,10 @@ from core.planning.resolved_run import ResolvedRun
 from core.settings import Settings
 from core.tasks.own.approvals import check_approved, may_run_unprotected
 from core.tasks.registry import check_task_data
+from core.tasks.rewards.library import check_installed
 from core.tasks.sandbox.probe import best_level
 from core.tasks.scoring import runs_foreign_code
+from core.tasks.task import LibraryCode, OutsideCode, Task
 from core.units import GIB, gib
 
 # Room for a converted built-in model, logs and the database beside the checkpoints.
@@ -23,6 +25,7 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
     """Raises InvalidInput for the first thing that would make this run fail here."""
     config = run.config
     run.task.weights(config.reward_weights)
+    check_packages(run.task)
     check_task_data(config.recipe, settings.tasks)
     _check_own_code(settings, run)
     if run.model.kind == "hub":
@@ -36,6 +39,13 @@ def check_run(settings: Settings, run: ResolvedRun) -> None:
         remedy = f"choose auto or one of {', '.join(present)}"
         raise InvalidInput("device", config.device, "which this machine does not have", remedy)
     _check_disk(settings, config, run.model_config)
+
+
+def check_packages(task: Task) -> None:
+    """Raises InvalidInput where a reward of the task would miss a package when it scores."""
+    for reward in task.rewards:
+        if isinstance(reward.code, LibraryCode | OutsideCode):
+            check_installed(reward.code.document)
 
 
 def _check_own_code(settings: Settings, run: ResolvedRun) -> None:

@@ -145,7 +145,7 @@ class OwnTask:
             if part.use:
                 found += library_reward(part.use, part.options).columns
             else:
-                found += own_function(self.folder / part.file, part.function).columns
+                found += own_function(self.folder / part.file, part.function).reads(self.asking.available)
         return found
 
 

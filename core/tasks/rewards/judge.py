@@ -47,7 +47,7 @@ class Judge(Outside):
     )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="How freely it answers.")
     max_tokens: int = Field(512, ge=16, le=32_768, description="Tokens that its answer may have.")
-    concurrency: int = Field(16, ge=1, le=256, description="Requests at a time.")
+    concurrency: int = Field(32, ge=1, le=256, description="Requests at a time.")
     requests_per_minute: int = Field(0, ge=0, description="Most requests in a minute; 0: as many as it takes.")
     tokens_per_minute: int = Field(0, ge=0, description="Most tokens in a minute, read and written; 0: any number.")
     timeout_seconds: float = Field(30.0, gt=0.0, le=600.0, description="How long one answer may take.")

@@ -29,7 +29,7 @@ class Manners:
     own_machine      the address is this machine's: no proxy stands between
     """
 
-    concurrency: int = 16
+    concurrency: int = 32
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     timeout_seconds: float = 30.0

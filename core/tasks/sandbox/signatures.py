@@ -9,7 +9,7 @@ ms-swift  a class with __call__(self, completions, COLUMN..., **kwargs) -> list,
           https://swift.readthedocs.io/en/latest/Instruction/GRPO/DeveloperGuide/reward_function.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -30,6 +30,8 @@ GIVEN: Mapping[Kind, frozenset[str]] = {
 
 # Columns that may be missing where a function asks for them, with what it is given then.
 ASSUMED: Mapping[str, str] = {"data_source": ""}  # verl's, which picks a function in files that hold several
+# Columns that may stand inside another, under their own name: verl's tables keep the answer one level down.
+INSIDE: Mapping[str, str] = {"ground_truth": "reward_model"}
 
 
 class Parameter(NamedTuple):
@@ -56,6 +58,11 @@ class OwnFunction:
     columns: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     takes_all: bool = False
+
+    def reads(self, available: Collection[str]) -> tuple[str, ...]:
+        """The columns, of those that a table has, in which the function's own stand."""
+        held = {name: outer for name, outer in INSIDE.items() if name not in available and outer in available}
+        return tuple(held.get(name, name) for name in self.columns)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

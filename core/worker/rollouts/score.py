@@ -31,7 +31,7 @@ class Scorer:
     def score(self, batch: StepBatch, number: int) -> StepBatch:
         """The batch of step `number`, from 1, with texts, scores and what functions logged."""
         groups = [(example, [batch.samples[row] for row in rows]) for example, _, rows in batch.groups()]
-        texts, scored = self._asked(groups, number)
+        texts, scored = self._asked(groups, number - 1)
         return replace(batch, texts=texts, scores=score_rows(scored), extra=extra_rows(scored), logged=scored.metrics)
 
     def score_replies(
@@ -41,7 +41,7 @@ class Scorer:
         _, scored = self._asked([(example, [sample]) for example, sample in zip(examples, samples, strict=True)], done)
         return score_rows(scored)
 
-    def _asked(self, groups: Sequence[tuple[Example, Sequence[Sample]]], number: int) -> tuple[tuple[str, ...], Scored]:
+    def _asked(self, groups: Sequence[tuple[Example, Sequence[Sample]]], done: int) -> tuple[tuple[str, ...], Scored]:
         ids = [list(sample.token_ids) for _, members in groups for sample in members]
         texts = tuple(self._tokenizer.batch_decode(ids, skip_special_tokens=True))
         frames, first = [], 0
@@ -50,7 +50,7 @@ class Scorer:
             first = rows.stop
             tokens = tuple(sample.token_ids for sample in members)
             frames.append(Frame(example.prompt, texts[rows.start : rows.stop], example.fields, tokens))
-        return texts, self._scoring.score(frames, step=number, max_steps=self._max_steps)
+        return texts, self._scoring.score(frames, step=done, max_steps=self._max_steps)
 
 
 def score_rows(scored: Scored) -> tuple[tuple[RewardScore, ...], ...]:

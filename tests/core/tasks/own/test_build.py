@@ -65,6 +65,17 @@ def test_a_chat_column_is_asked_without_its_answer(tmp_path: Path) -> None:
         assert [message["content"] for message in example.prompt] == ["Hello?"]
 
 
+def test_an_answer_may_stand_where_verls_tables_keep_it(tmp_path: Path) -> None:
+    code = "def compute_score(data_source, solution_str, ground_truth, extra_info=None):\n    return 1.0\n"
+    text = TASK[: TASK.index("[[reward]]")].replace("capitals.csv", "rows.jsonl").replace("{answer}", "{country}")
+    own = make_task(tmp_path / "a", text + '[[reward]]\npython = "rewards.py:compute_score"\n', code)
+    rows = [{"country": country, "reward_model": {"ground_truth": city}} for country, city in CAPITALS]
+    write_jsonl(tmp_path / "a/rows.jsonl", [*rows, {"country": "Atlantis"}])
+    asked = {example.fields["country"]: example.fields for example in own.task().examples(40, 0)}
+    assert 5 < len(asked) < len(rows)
+    assert all("reward_model" in fields for fields in asked.values())
+
+
 def test_bad_rows_are_left_out_or_stop_the_run_as_the_task_says(tmp_path: Path) -> None:
     own = make_task(tmp_path / "a")
     with (tmp_path / "a/capitals.csv").open("a", encoding="utf-8") as file:
