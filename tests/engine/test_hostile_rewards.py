@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from own_runs_support import Bench
 from own_support import TASK, make_task, write_jsonl
-from sandbox_support import HOSTILE, every_level, left_over
+from sandbox_support import HAD, HOSTILE, left_over
 from tiny_support import save_tiny
 
 from core.records.status import RunStatus
@@ -53,7 +53,11 @@ def hostile_task(folder: Path, *names: str) -> Path:
     return folder
 
 
-@every_level
+@pytest.mark.parametrize(
+    "level",
+    [HAD[0], *(pytest.param(level, marks=pytest.mark.long) for level in HAD[1:])],
+    ids=lambda level: level.name,
+)
 def test_a_run_without_scores_ends_with_the_cause(bench: Bench, tmp_path: Path, level: Level) -> None:
     looks = ("own_environment",) if level == PLAIN else ("own_environment", "environment_of_parent")
     folder = hostile_task(tmp_path / "hostile", *UNSCORED, *looks)
